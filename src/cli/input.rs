@@ -130,6 +130,18 @@ impl Columns {
         self.read_with(file, false)
     }
 
+    /// The same, for rows that forecasts are scored on.
+    pub(super) fn read_scored(&self, file: &Path) -> anyhow::Result<Recording> {
+        let policy = self.missing.unwrap_or_default();
+        let (recording, filled) = self.read_under(policy, file, false)?;
+        if filled > 0 {
+            tell!(
+                "warning: filled values are scored as if they had been observed, and know rows after them"
+            );
+        }
+        Ok(recording)
+    }
+
     /// Has missing values filled by a model, unless something else is asked for.
     pub(super) fn fill_by_default(&mut self) {
         self.missing
@@ -142,7 +154,7 @@ impl Columns {
             MissingPolicy::Model { .. } => MissingPolicy::Model { held_out },
             other => other,
         };
-        self.read_under(policy, file, false)
+        Ok(self.read_under(policy, file, false)?.0)
     }
 
     /// The same, with the states after the last steps and the log densities of the actions.
@@ -161,7 +173,8 @@ impl Columns {
     }
 
     fn read_with(&self, file: &Path, transitions: bool) -> anyhow::Result<Recording> {
-        self.read_under(self.missing.unwrap_or_default(), file, transitions)
+        let policy = self.missing.unwrap_or_default();
+        Ok(self.read_under(policy, file, transitions)?.0)
     }
 
     /// Reads a file, fills what is missing of the episodes that are selected and says on standard error what.
@@ -172,12 +185,13 @@ impl Columns {
         Ok(filled.only(&self.select))
     }
 
+    /// The recording, and how many of its states were filled.
     fn read_under(
         &self,
         policy: MissingPolicy,
         file: &Path,
         transitions: bool,
-    ) -> anyhow::Result<Recording> {
+    ) -> anyhow::Result<(Recording, usize)> {
         let selection = RoleSelection {
             transitions,
             ..self.selection()
@@ -187,7 +201,7 @@ impl Columns {
         tell!("{roles}");
         Variables::check_count(recording.state_names().len())
             .with_context(|| file.display().to_string())?;
-        Ok(recording)
+        Ok((recording, roles.filled))
     }
 
     /// The episodes asked for.
@@ -220,6 +234,11 @@ impl RecordingArguments {
     /// Reads the file and says on standard error which column was taken for what.
     pub(super) fn read(&self) -> anyhow::Result<Recording> {
         self.columns.read(&self.file)
+    }
+
+    /// The same, for rows that forecasts are scored on.
+    pub(super) fn read_scored(&self) -> anyhow::Result<Recording> {
+        self.columns.read_scored(&self.file)
     }
 
     /// The same, where no filled value may know the last rows of every episode.

@@ -7,9 +7,11 @@ use super::model::{Conditional, Equation, Model, Track};
 use super::moments::Moments;
 use super::regression;
 
-/// Rounds of expectation and maximisation, and the change of the unknown values, in standard deviations of their channels,
-/// below which they end early.
-const ROUNDS: usize = 8;
+/// Rounds of expectation and maximisation at most, of a form that is tried and of the one that is taken.
+pub(super) const TRIED: usize = 4;
+pub(super) const TAKEN: usize = 10;
+
+/// The change of the unknown values, in standard deviations of their channels, below which the rounds end early.
 const SETTLED: f64 = 1e-3;
 
 /// A model and what it says of the unknown values of each run.
@@ -21,30 +23,32 @@ pub(super) struct Fitted {
 
 impl Fitted {
     /// The random walk, from which the other forms begin.
-    pub(super) fn walk(layout: &Layout, tracks: &[Track]) -> Self {
+    pub(super) fn walk(layout: &Layout, tracks: &[Track], rounds: usize) -> Self {
         let model = Model {
             equations: vec![first_walk(layout, tracks), start(layout)],
         };
-        Self::of(model, tracks).improved(&Form::WALK, layout, tracks)
+        Self::of(model, tracks).improved(&Form::WALK, layout, tracks, rounds)
     }
 
     /// A model of a form. Rows at the begin of a run, which have too few rows before them, are a random walk.
-    pub(super) fn fit(form: &Form, layout: &Layout, tracks: &[Track], walk: &Self) -> Self {
+    pub(super) fn fit(
+        form: &Form,
+        layout: &Layout,
+        tracks: &[Track],
+        walk: &Self,
+        rounds: usize,
+    ) -> Self {
         if *form == Form::WALK {
             return walk.clone();
         }
-        let fitted = Self {
-            model: walk.model.clone(),
-            runs: walk.runs.clone(),
-        };
-        let mut equations = fitted.model.equations;
+        let mut equations = walk.model.equations.clone();
         equations.insert(0, placeholder(form, layout, &equations[0]));
         let model = Model { equations };
         let runs: Vec<(&Track, &Conditional)> = tracks.iter().zip(&walk.runs).collect();
         // The first moments are the walk's: its covariances reach one row only, so others are taken as none.
         let moments = Moments::of(&model, 0, &runs);
         let model = model.with_first(regression::fit(form, layout, &moments));
-        Self::of(model, tracks).improved(form, layout, tracks)
+        Self::of(model, tracks).improved(form, layout, tracks, rounds)
     }
 
     /// The same model on other runs.
@@ -56,11 +60,11 @@ impl Fitted {
         }
     }
 
-    fn improved(mut self, form: &Form, layout: &Layout, tracks: &[Track]) -> Self {
+    fn improved(mut self, form: &Form, layout: &Layout, tracks: &[Track], rounds: usize) -> Self {
         if self.runs.iter().all(|run| run.holes.is_empty()) {
             return self;
         }
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let runs: Vec<(&Track, &Conditional)> = tracks.iter().zip(&self.runs).collect();
             let moments = Moments::of(&self.model, 0, &runs);
             let first = regression::fit(form, layout, &moments);

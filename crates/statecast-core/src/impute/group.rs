@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::estimation::Fitted;
+use super::estimation::{Fitted, TAKEN, TRIED};
 use super::form::{Form, Layout, SEASONAL};
 use super::model::{Conditional, Track};
 use super::removal::removed;
@@ -71,8 +71,8 @@ impl Group {
         };
         let (layout, tracks) = self.tracks(runs, &seasons);
         let part = first_rows(&tracks, ROWS_FITTED);
-        let walk = Fitted::walk(&layout, &part);
-        let model = Fitted::fit(&form, &layout, &part, &walk).model;
+        let walk = Fitted::walk(&layout, &part, TAKEN);
+        let model = Fitted::fit(&form, &layout, &part, &walk, TAKEN).model;
         Filling {
             runs: Fitted::of(model, &tracks).runs,
             shapes,
@@ -298,7 +298,7 @@ impl<'r> Removal<'r> {
         });
         let without: Vec<Run> = without.collect();
         let (layout, tracks) = group.tracks(&without, seasons);
-        let walk = Fitted::walk(&layout, &tracks);
+        let walk = Fitted::walk(&layout, &tracks, TRIED);
         Self {
             runs,
             places,
@@ -309,7 +309,7 @@ impl<'r> Removal<'r> {
     }
 
     fn errors(&self, form: &Form) -> Vec<Removed> {
-        let fitted = Fitted::fit(form, &self.layout, &self.tracks, &self.walk);
+        let fitted = Fitted::fit(form, &self.layout, &self.tracks, &self.walk, TRIED);
         let mut errors = Vec::new();
         for ((run, places), conditional) in self.runs.iter().zip(self.places).zip(&fitted.runs) {
             for &place in places {

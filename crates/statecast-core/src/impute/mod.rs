@@ -18,6 +18,8 @@ mod removal;
 mod seasons;
 mod shape;
 mod skyline;
+#[cfg(test)]
+mod tests;
 mod together;
 
 use ndarray::Array2;

@@ -1,6 +1,6 @@
 //! Regressions of a row's change on the rows before it, shrunk as far as the evidence says.
 
-use nalgebra::{Cholesky, DMatrix, DVector};
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 use super::form::{Form, Layout, Regressor};
 use super::model::Equation;
@@ -27,15 +27,17 @@ pub(super) fn fit(form: &Form, layout: &Layout, moments: &Moments) -> Equation {
     let known = Products::of(&all, moments);
     // What the noise is, of the row, the rows before it, the inputs and 1: a row a channel.
     let mut noise = DMatrix::zeros(channels, size);
+    let mut shrunk = Shrunk::default();
     for channel in 0..channels {
         let change = layout.change(form, channel);
         let used: Vec<usize> = (0..all.len())
             .filter(|&i| all[i].serves(channel, form.coupled))
             .collect();
-        let weights = match used.is_empty() {
-            true => DVector::zeros(0),
-            false => known.regress(&used, &Products::with(&change, &all, moments), rows),
-        };
+        if shrunk.used != used || channel == 0 {
+            shrunk = Shrunk::of(&known, used);
+        }
+        let weights = shrunk.regress(&known, &Target::of(&change, &all, moments), rows);
+        let used = &shrunk.used;
         let mut row = noise.row_mut(channel);
         change
             .iter()
@@ -120,18 +122,6 @@ impl Products {
         }
     }
 
-    /// Products of a change with the regressors, with itself last, neither centred.
-    fn with(change: &[(usize, f64)], all: &[Regressor], moments: &Moments) -> (Vec<f64>, f64, f64) {
-        let size = moments.sums.nrows();
-        let mut along = vec![0.0; size];
-        for &(place, factor) in change {
-            (0..size).for_each(|i| along[i] += factor * moments.sums[(place, i)]);
-        }
-        let of = |terms: &[(usize, f64)]| terms.iter().map(|&(i, f)| f * along[i]).sum::<f64>();
-        let products = all.iter().map(|r| of(&r.terms)).collect();
-        (products, of(change), along[size - 1])
-    }
-
     fn mean_of(&self, change: &[(usize, f64)], moments: &Moments, rows: f64) -> f64 {
         let one = moments.sums.nrows() - 1;
         let sum: f64 = change
@@ -140,45 +130,94 @@ impl Products {
             .sum();
         sum / rows
     }
+}
 
-    /// Weights of some regressors, under the prior that makes the change likeliest.
-    fn regress(
-        &self,
-        used: &[usize],
-        (products, squares, sum): &(Vec<f64>, f64, f64),
-        rows: f64,
-    ) -> DVector<f64> {
-        let inverse = |i: usize| match self.stds[i] > 0.0 {
-            true => 1.0 / self.stds[i],
+/// Sums of products of a channel's change, not centred.
+struct Target {
+    /// With each regressor.
+    products: Vec<f64>,
+    squares: f64,
+    sum: f64,
+}
+
+impl Target {
+    fn of(change: &[(usize, f64)], all: &[Regressor], moments: &Moments) -> Self {
+        let size = moments.sums.nrows();
+        let mut along = vec![0.0; size];
+        for &(place, factor) in change {
+            (0..size).for_each(|i| along[i] += factor * moments.sums[(place, i)]);
+        }
+        let of = |terms: &[(usize, f64)]| terms.iter().map(|&(i, f)| f * along[i]).sum::<f64>();
+        Self {
+            products: all.iter().map(|r| of(&r.terms)).collect(),
+            squares: of(change),
+            sum: along[size - 1],
+        }
+    }
+}
+
+/// Some regressors, standardised, under priors of all strengths.
+#[derive(Default)]
+struct Shrunk {
+    used: Vec<usize>,
+    /// Inverse standard deviations; 0 of what does not vary.
+    scales: Vec<f64>,
+    priors: Vec<Prior>,
+}
+
+/// A prior's precision added to the regressors' products.
+struct Prior {
+    factor: Cholesky<f64, Dyn>,
+    /// The part of the logarithm of the marginal likelihood that does not depend on the target.
+    volume: f64,
+}
+
+impl Shrunk {
+    fn of(known: &Products, used: Vec<usize>) -> Self {
+        let count = used.len();
+        let inverse = |&i: &usize| match known.stds[i] > 0.0 {
+            true => 1.0 / known.stds[i],
             false => 0.0,
         };
-        let count = used.len();
-        let scales: Vec<f64> = used.iter().map(|&i| inverse(i)).collect();
+        let scales: Vec<f64> = used.iter().map(inverse).collect();
         let gram = DMatrix::from_fn(count, count, |a, b| {
-            scales[a] * scales[b] * self.centred[(used[a], used[b])]
+            scales[a] * scales[b] * known.centred[(used[a], used[b])]
         });
-        let centred = used.iter().zip(&scales);
-        let centred = centred.map(|(&i, s)| s * (products[i] - self.means[i] * sum));
-        let target = DVector::from_iterator(count, centred);
-        let total = (squares - sum * sum / rows).max(0.0);
-        let floor = 1e-12 * squares + f64::MIN_POSITIVE;
-        let mut best: Option<(f64, DVector<f64>)> = None;
-        for strength in STRENGTHS {
+        let prior = |strength: f64| {
             let mut with_prior = gram.clone();
             (0..count).for_each(|i| with_prior[(i, i)] += strength);
-            let Some(factor) = Cholesky::new(with_prior) else {
-                continue;
-            };
-            let weights = factor.solve(&target);
-            let left = (total - target.dot(&weights)).max(floor);
-            let determinant: f64 = factor.l_dirty().diagonal().iter().map(|l| l.ln()).sum();
-            let evidence =
-                0.5 * count as f64 * strength.ln() - determinant - 0.5 * rows * left.ln();
-            if best.as_ref().is_none_or(|(known, _)| evidence > *known) {
-                best = Some((evidence, weights));
-            }
+            let factor = Cholesky::new(with_prior)?;
+            let diagonal = factor.l_dirty().diagonal();
+            let determinant: f64 = diagonal.iter().map(|l| l.ln()).sum();
+            Some(Prior {
+                factor,
+                volume: 0.5 * count as f64 * strength.ln() - determinant,
+            })
+        };
+        Self {
+            priors: STRENGTHS.into_iter().filter_map(prior).collect(),
+            used,
+            scales,
         }
+    }
+
+    /// Weights of the regressors, under the prior that makes the target likeliest.
+    fn regress(&self, known: &Products, target: &Target, rows: f64) -> DVector<f64> {
+        let count = self.used.len();
+        let centred = self.used.iter().zip(&self.scales);
+        let centred =
+            centred.map(|(&i, scale)| scale * (target.products[i] - known.means[i] * target.sum));
+        let along = DVector::from_iterator(count, centred);
+        let total = (target.squares - target.sum * target.sum / rows).max(0.0);
+        let floor = 1e-12 * target.squares + f64::MIN_POSITIVE;
+        let evidence = |prior: &Prior| {
+            let weights = prior.factor.solve(&along);
+            let left = (total - along.dot(&weights)).max(floor);
+            (prior.volume - 0.5 * rows * left.ln(), weights)
+        };
+        let found = self.priors.iter().map(evidence);
+        let best = found.max_by(|a, b| a.0.total_cmp(&b.0));
         let weights = best.map_or_else(|| DVector::zeros(count), |(_, weights)| weights);
-        weights.component_mul(&DVector::from_vec(scales))
+        weights.component_mul(&DVector::from_column_slice(&self.scales))
     }
 }

@@ -32,8 +32,13 @@ pub(super) struct Finished {
 
 /// Says how many actions and rewards are held, if any.
 fn held(count: usize) -> Option<String> {
-    (count > 0)
-        .then(|| format!("{count} missing actions and rewards: each repeats the value before it"))
+    match count {
+        0 => None,
+        1 => Some("1 missing action or reward repeats the value before it".to_owned()),
+        _ => Some(format!(
+            "{count} missing actions and rewards repeat the values before them"
+        )),
+    }
 }
 
 /// Blocks whose gaps can be held.
