@@ -62,6 +62,7 @@ impl Form {
         Self {
             regresses: true,
             seasonal: true,
+            drifts: true,
             ..self
         }
     }

@@ -18,8 +18,11 @@ const MAX_ROUNDS: usize = 6;
 const ROWS_TRIED: usize = 4000;
 const ROWS_FITTED: usize = 20_000;
 
-/// Errors beyond this many standard deviations count as this far.
-const MAX_ERROR: f64 = 8.0;
+/// How far errors count in the width that a form is scored with, in standard deviations.
+const MAX_ERROR: f64 = 30.0;
+
+/// Forms that are tried with a season, too: the best without one.
+const SEASONAL_FORMS: usize = 3;
 
 /// A run of the channels of a group, standardised.
 #[derive(Debug, Clone)]
@@ -46,36 +49,28 @@ pub(super) struct Filling {
     pub(super) shapes: Vec<Shape>,
 }
 
-/// Standardised errors of a form at removed values, and its score.
-struct Trial {
-    form: Form,
-    errors: Vec<Vec<f64>>,
-    score: f64,
-}
-
 impl Group {
     /// Fills the runs with the form that fills removed values best.
     pub(super) fn fill(&self, runs: &[Run], seed: u64) -> Filling {
-        let seasons = self.seasons(runs);
-        let trials = self.trials(runs, &seasons, seed);
-        let best = trials
-            .into_iter()
-            .min_by(|a, b| a.score.total_cmp(&b.score));
-        let (form, shapes) = match best {
-            Some(trial) => (trial.form, Shape::of(&trial.errors)),
-            None => (Form::WALK, vec![Shape::normal(); self.channels]),
-        };
-        let seasons = match form.seasonal {
-            true => seasons,
-            false => vec![None; self.channels],
-        };
+        let mut seasons = self.seasons(runs);
+        let tried = self.first_runs(runs);
+        let rounds = self.removals(&tried, seed);
+        let form = self.best(&tried, &rounds, &seasons);
+        if !form.seasonal {
+            seasons.fill(None);
+        }
+        let errors = self.removed(&tried, &rounds, &seasons);
+        let errors = by_channel(self.channels, &errors, &form, TAKEN);
+        let errors = errors
+            .iter()
+            .map(|own| own.iter().map(Removed::standardised).collect());
         let (layout, tracks) = self.tracks(runs, &seasons);
         let part = first_rows(&tracks, ROWS_FITTED);
         let walk = Fitted::walk(&layout, &part, TAKEN);
         let model = Fitted::fit(&form, &layout, &part, &walk, TAKEN).model;
         Filling {
             runs: Fitted::of(model, &tracks).runs,
-            shapes,
+            shapes: Shape::of(&errors.collect::<Vec<_>>()),
         }
     }
 
@@ -142,76 +137,52 @@ impl Group {
         }
     }
 
-    /// All forms on runs of which known values were removed.
-    fn trials(&self, runs: &[Run], seasons: &[Option<Seasons>], seed: u64) -> Vec<Trial> {
-        let runs = self.first_runs(runs);
-        let rounds = self.removals(&runs, seed);
+    /// The form that fills removed values best, among them those with a season where there is one; a random walk if
+    /// nothing could be removed.
+    fn best(&self, runs: &[Run], rounds: &[Vec<Vec<usize>>], seasons: &[Option<Seasons>]) -> Form {
         if rounds.is_empty() {
-            return Vec::new();
+            return Form::WALK;
         }
-        let plain = self.tried(&Form::plain(), &runs, &rounds, &vec![None; self.channels]);
-        if seasons.iter().all(Option::is_none) {
-            return plain;
+        let removed = self.removed(runs, rounds, &vec![None; self.channels]);
+        let mut scored = self.scored(&Form::plain(), &removed);
+        scored.sort_by(|a, b| a.1.total_cmp(&b.1));
+        if seasons.iter().any(Option::is_some) {
+            let removed = self.removed(runs, rounds, seasons);
+            let best = scored.iter().take(SEASONAL_FORMS);
+            let mut forms: Vec<Form> = best.map(|(form, _)| form.with_season()).collect();
+            forms.push(Form::WALK.with_season());
+            forms.dedup();
+            scored.extend(self.scored(&forms, &removed));
         }
-        let mut order: Vec<&Trial> = plain.iter().collect();
-        order.sort_by(|a, b| a.score.total_cmp(&b.score));
-        let mut forms: Vec<Form> = order.iter().take(3).map(|t| t.form.with_season()).collect();
-        forms.push(
-            Form {
-                order: 1,
-                trend: false,
-                drifts: true,
-                ..Form::WALK
-            }
-            .with_season(),
-        );
-        let seasonal = self.tried(&forms, &runs, &rounds, seasons);
-        plain.into_iter().chain(seasonal).collect()
+        let best = scored.into_iter().min_by(|a, b| a.1.total_cmp(&b.1));
+        best.map_or(Form::WALK, |(form, _)| form)
     }
 
-    fn tried(
+    fn removed<'r>(
         &self,
-        forms: &[Form],
-        runs: &[Run],
-        rounds: &[Vec<Vec<usize>>],
+        runs: &'r [Run],
+        rounds: &'r [Vec<Vec<usize>>],
         seasons: &[Option<Seasons>],
-    ) -> Vec<Trial> {
-        let rounds: Vec<Removal> = rounds
-            .par_iter()
-            .map(|places| Removal::of(self, runs, places, seasons))
-            .collect();
-        let trial = |form: &Form| {
-            let found: Vec<_> = rounds.par_iter().map(|round| round.errors(form)).collect();
-            self.trial(*form, found.into_iter().flatten())
-        };
-        forms.par_iter().map(trial).collect()
+    ) -> Vec<Removal<'r>> {
+        let removal = |places| Removal::of(self, runs, places, seasons);
+        rounds.par_iter().map(removal).collect()
     }
 
-    /// Scores errors: the mean logarithm of the channels' CRPS, with densities as wide as the errors say.
-    fn trial(&self, form: Form, found: impl Iterator<Item = Removed>) -> Trial {
-        let mut by_channel: Vec<Vec<Removed>> = vec![Vec::new(); self.channels];
-        found.for_each(|removed| by_channel[removed.channel].push(removed));
-        let scored = by_channel.iter().filter(|removed| !removed.is_empty());
-        let (mut sum, mut count) = (0.0, 0.0);
-        for removed in scored {
-            let n = removed.len() as f64;
-            let squares: f64 = removed.iter().map(|r| r.standardised().powi(2)).sum();
-            let width = (squares / n).sqrt().max(1e-6);
-            let crps: f64 = removed
+    /// The mean logarithm of the channels' CRPS of each form, with densities as wide as its errors say.
+    fn scored(&self, forms: &[Form], removed: &[Removal]) -> Vec<(Form, f64)> {
+        let score = |form: &Form| {
+            let errors = by_channel(self.channels, removed, form, TRIED);
+            let scores = errors
                 .iter()
-                .map(|r| normal_crps(r.error, width * r.std))
-                .sum();
-            sum += (crps / n + 1e-9).ln();
-            count += 1.0;
-        }
-        let errors = by_channel
-            .iter()
-            .map(|removed| removed.iter().map(Removed::standardised).collect());
-        Trial {
-            form,
-            errors: errors.collect(),
-            score: sum / f64::max(count, 1.0),
-        }
+                .filter(|own| !own.is_empty())
+                .map(|own| log_crps(own));
+            let scores: Vec<f64> = scores.collect();
+            (
+                *form,
+                scores.iter().sum::<f64>() / scores.len().max(1) as f64,
+            )
+        };
+        forms.par_iter().map(score).collect()
     }
 
     /// As many runs as forms are tried on; the last of them is cut.
@@ -269,7 +240,7 @@ struct Removed {
 
 impl Removed {
     fn standardised(&self) -> f64 {
-        (self.error / self.std.max(1e-9)).clamp(-MAX_ERROR, MAX_ERROR)
+        self.error / self.std.max(1e-9)
     }
 }
 
@@ -308,8 +279,8 @@ impl<'r> Removal<'r> {
         }
     }
 
-    fn errors(&self, form: &Form) -> Vec<Removed> {
-        let fitted = Fitted::fit(form, &self.layout, &self.tracks, &self.walk, TRIED);
+    fn errors(&self, form: &Form, rounds: usize) -> Vec<Removed> {
+        let fitted = Fitted::fit(form, &self.layout, &self.tracks, &self.walk, rounds);
         let mut errors = Vec::new();
         for ((run, places), conditional) in self.runs.iter().zip(self.places).zip(&fitted.runs) {
             for &place in places {
@@ -325,6 +296,35 @@ impl<'r> Removal<'r> {
         }
         errors
     }
+}
+
+/// What a form makes of removed values, for each channel.
+fn by_channel(
+    channels: usize,
+    removed: &[Removal],
+    form: &Form,
+    rounds: usize,
+) -> Vec<Vec<Removed>> {
+    let errors = removed
+        .par_iter()
+        .map(|removal| removal.errors(form, rounds));
+    let errors: Vec<Vec<Removed>> = errors.collect();
+    let mut by_channel = vec![Vec::new(); channels];
+    for error in errors.into_iter().flatten() {
+        by_channel[error.channel].push(error);
+    }
+    by_channel
+}
+
+/// The logarithm of the mean CRPS of normal densities that are as much wider or narrower as errors say.
+fn log_crps(errors: &[Removed]) -> f64 {
+    let count = errors.len() as f64;
+    let square = |error: &Removed| error.standardised().clamp(-MAX_ERROR, MAX_ERROR).powi(2);
+    let width = (errors.iter().map(square).sum::<f64>() / count)
+        .sqrt()
+        .max(1e-6);
+    let crps = errors.iter().map(|e| normal_crps(e.error, width * e.std));
+    (crps.sum::<f64>() / count + 1e-9).ln()
 }
 
 /// As many rows of runs; the last of them is cut.

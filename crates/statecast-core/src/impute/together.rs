@@ -4,15 +4,25 @@ use nalgebra::DMatrix;
 
 use super::seasons::interpolated;
 
+/// Channels that are compared with each other at most: of more, those that are beside each other go together.
+const MAX_COMPARED: usize = 2000;
+
 /// Shares channels out among groups of at most `most`: those whose changes correlate go together. `columns` are
 /// `[channels][rows]`, NaN where unknown; channels that no other is like fill groups up.
 pub(super) fn groups(columns: &[Vec<f64>], most: usize) -> Vec<Vec<usize>> {
     let channels = columns.len();
+    if channels == 0 {
+        return Vec::new();
+    }
     if channels <= most {
         return vec![(0..channels).collect()];
     }
     let count = channels.div_ceil(most);
     let size = channels.div_ceil(count);
+    if channels > MAX_COMPARED {
+        let all: Vec<usize> = (0..channels).collect();
+        return all.chunks(size).map(<[usize]>::to_vec).collect();
+    }
     let correlation = correlations(columns);
     let mut free: Vec<usize> = (0..channels).collect();
     let mut groups = Vec::new();
