@@ -165,7 +165,12 @@ fn bad_input_is_one_line_and_exit_code_1() {
         "text.csv",
     );
     fails(
-        &["forecast", &file("nan.csv", "x,y\n1,2\nnan,3\n4,5\n")],
+        &[
+            "forecast",
+            &file("nan.csv", "x,y\n1,2\nnan,3\n4,5\n"),
+            "--missing",
+            "error",
+        ],
         "nan.csv",
     );
     fails(

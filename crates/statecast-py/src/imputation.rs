@@ -3,14 +3,14 @@
 use ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray2};
 use pyo3::{Bound, PyResult, Python, pyclass, pyfunction, pymethods};
-use statecast::impute::{self, IncompleteRun};
+use statecast::impute::{self as filling, IncompleteRun};
 
 use crate::work;
 
 /// What is known of missing values.
 #[pyclass(frozen, module = "statecast._core")]
 pub(crate) struct Imputation {
-    inner: impute::Imputation,
+    inner: filling::Imputation,
     filled: Array2<f64>,
 }
 
@@ -28,9 +28,9 @@ pub(crate) fn impute(
     };
     work::run(py, move |_| {
         let runs = [run];
-        let inner = impute::impute(&runs, seed)?;
+        let inner = filling::impute(&runs, seed)?;
         let filled = inner.filled(&runs).swap_remove(0);
-        Ok::<_, impute::ImputeError>(Imputation { filled, inner })
+        Ok::<_, filling::ImputeError>(Imputation { filled, inner })
     })
 }
 

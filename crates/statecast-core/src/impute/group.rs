@@ -164,7 +164,7 @@ impl Group {
         rounds: &'r [Vec<Vec<usize>>],
         seasons: &[Option<Seasons>],
     ) -> Vec<Removal<'r>> {
-        let removal = |places| Removal::of(self, runs, places, seasons);
+        let removal = |places: &'r Vec<Vec<usize>>| Removal::of(self, runs, places, seasons);
         rounds.par_iter().map(removal).collect()
     }
 
