@@ -21,6 +21,13 @@ use zip::write::SimpleFileOptions;
 /// A reader of bytes from outside.
 pub type Target = fn(&[u8]);
 
+/// What becomes of missing values.
+const POLICIES: [MissingPolicy; 3] = [
+    MissingPolicy::Error,
+    MissingPolicy::Hold,
+    MissingPolicy::Model { held_out: 1 },
+];
+
 /// The readers by name.
 pub const TARGETS: [(&str, Target); 16] = [
     ("policy_json", policy_json),
@@ -187,7 +194,7 @@ pub fn roles(bytes: &[u8]) {
     };
     let folder = folder();
     let path = written(folder.path(), "x.csv", table.as_bytes());
-    for missing in [MissingPolicy::Error, MissingPolicy::Hold] {
+    for missing in POLICIES {
         let _ = recording::read(&path, &selection, missing);
     }
     let _ = recording::read_runs(&path, &selection);
@@ -197,7 +204,7 @@ pub fn roles(bytes: &[u8]) {
 
 /// Reads a recording whose roles are guessed.
 fn guess(path: &Path) {
-    for missing in [MissingPolicy::Error, MissingPolicy::Hold] {
+    for missing in POLICIES {
         let _ = recording::read(path, &RoleSelection::default(), missing);
     }
 }

@@ -165,7 +165,12 @@ fn bad_input_is_one_line_and_exit_code_1() {
         "text.csv",
     );
     fails(
-        &["forecast", &file("nan.csv", "x,y\n1,2\nnan,3\n4,5\n")],
+        &[
+            "forecast",
+            &file("nan.csv", "x,y\n1,2\nnan,3\n4,5\n"),
+            "--missing",
+            "error",
+        ],
         "nan.csv",
     );
     fails(
@@ -980,6 +985,7 @@ fn the_error_at_a_gap_counts_them_and_names_the_flag() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gaps.csv").display().to_string();
     let forecast = ["forecast", &path, "--horizon", "2", "--samples", "3"];
+    let refused = [&forecast[..], &["--missing", "error"]].concat();
     let rows = |gap: &dyn Fn(i32) -> bool| {
         let row = |t: i32| match gap(t) {
             true => format!("{t},\n"),
@@ -988,15 +994,15 @@ fn the_error_at_a_gap_counts_them_and_names_the_flag() {
         format!("t,x\n{}", (0..60).map(row).collect::<String>())
     };
     std::fs::write(&path, rows(&|t| t % 20 == 7)).unwrap();
-    fails(&forecast, "row 8");
-    fails(&forecast, "--missing hold; it is the first of 3 gaps");
+    fails(&refused, "row 8");
+    fails(&refused, "--missing hold; it is the first of 3 gaps");
     assert!(
         statecast(&[&forecast[..], &["--missing", "hold"]].concat())
             .status
             .success()
     );
     std::fs::write(&path, rows(&|t| t == 7)).unwrap();
-    fails(&forecast, "it is the only gap");
+    fails(&refused, "it is the only gap");
 }
 
 /// Faults: --until counted rows of a log that has one every ten steps, and the figure had no pool.

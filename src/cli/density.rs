@@ -76,7 +76,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     written_as(Some(&arguments.output), &["npz"])?;
     let settings = arguments.model.settings(arguments.model.method())?;
     arguments.residual.check(settings.method)?;
-    let recording = arguments.recording.read()?;
+    let recording = arguments.recording.read_scored()?;
     let file = &arguments.recording.file;
     arguments.model.check_reward(file, &recording)?;
     let episodes = arguments.recording.episodes(&recording)?;

@@ -21,6 +21,7 @@ use crate::model::{
 use crate::recording::{
     self, Duplicates, Episode, MissingPolicy, Recording, RecordingError, RoleSelection,
 };
+use crate::study::FilledRecording;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recording")]
@@ -62,9 +63,9 @@ pub(super) struct Columns {
     /// Only these episodes, by label
     #[arg(long, value_delimiter = ',', value_name = "LABELS")]
     select: Vec<String>,
-    /// What to do with missing values, NaN and infinities
-    #[arg(long, value_parser = missing(), default_value = "error")]
-    missing: MissingPolicy,
+    /// What to do with missing values, NaN and infinities [default: model in forecast, otherwise error]
+    #[arg(long, value_parser = missing())]
+    missing: Option<MissingPolicy>,
     /// Number that stands for a missing value, such as -999; may be given again
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     missing_value: Vec<f64>,
@@ -89,6 +90,11 @@ fn missing() -> impl TypedValueParser<Value = MissingPolicy> {
             "hold",
             "Repeat the column's last value",
             MissingPolicy::Hold,
+        ),
+        (
+            "model",
+            "Fill states by a model of the recording, from both sides; hold actions and rewards",
+            MissingPolicy::Model { held_out: 0 },
         ),
     ])
 }
@@ -124,6 +130,33 @@ impl Columns {
         self.read_with(file, false)
     }
 
+    /// The same, for rows that forecasts are scored on.
+    pub(super) fn read_scored(&self, file: &Path) -> anyhow::Result<Recording> {
+        let policy = self.missing.unwrap_or_default();
+        let (recording, filled) = self.read_under(policy, file, false)?;
+        if filled > 0 {
+            tell!(
+                "warning: filled values are scored as if they had been observed, and know rows after them"
+            );
+        }
+        Ok(recording)
+    }
+
+    /// Has missing values filled by a model, unless something else is asked for.
+    pub(super) fn fill_by_default(&mut self) {
+        self.missing
+            .get_or_insert(MissingPolicy::Model { held_out: 0 });
+    }
+
+    /// The same, of a file whose last rows of every episode no filled value may know.
+    fn read_held_out(&self, file: &Path, held_out: usize) -> anyhow::Result<Recording> {
+        let policy = match self.missing.unwrap_or_default() {
+            MissingPolicy::Model { .. } => MissingPolicy::Model { held_out },
+            other => other,
+        };
+        Ok(self.read_under(policy, file, false)?.0)
+    }
+
     /// The same, with the states after the last steps and the log densities of the actions.
     pub(super) fn read_transitions(&self, file: &Path) -> anyhow::Result<Recording> {
         self.read_with(file, true)
@@ -140,16 +173,35 @@ impl Columns {
     }
 
     fn read_with(&self, file: &Path, transitions: bool) -> anyhow::Result<Recording> {
+        let policy = self.missing.unwrap_or_default();
+        Ok(self.read_under(policy, file, transitions)?.0)
+    }
+
+    /// Reads a file, fills what is missing of the episodes that are selected and says on standard error what.
+    pub(super) fn fill(&self, file: &Path) -> anyhow::Result<FilledRecording> {
+        let filled = FilledRecording::read(file, &self.selection())?;
+        tell!("{}", filled.roles);
+        self.episodes(file, &filled.recording)?;
+        Ok(filled.only(&self.select))
+    }
+
+    /// The recording, and how many of its states were filled.
+    fn read_under(
+        &self,
+        policy: MissingPolicy,
+        file: &Path,
+        transitions: bool,
+    ) -> anyhow::Result<(Recording, usize)> {
         let selection = RoleSelection {
             transitions,
             ..self.selection()
         };
-        let (recording, roles) = recording::read(file, &selection, self.missing)
+        let (recording, roles) = recording::read(file, &selection, policy)
             .map_err(|error| with_remedy(error, file, &selection))?;
         tell!("{roles}");
         Variables::check_count(recording.state_names().len())
             .with_context(|| file.display().to_string())?;
-        Ok(recording)
+        Ok((recording, roles.filled))
     }
 
     /// The episodes asked for.
@@ -182,6 +234,16 @@ impl RecordingArguments {
     /// Reads the file and says on standard error which column was taken for what.
     pub(super) fn read(&self) -> anyhow::Result<Recording> {
         self.columns.read(&self.file)
+    }
+
+    /// The same, for rows that forecasts are scored on.
+    pub(super) fn read_scored(&self) -> anyhow::Result<Recording> {
+        self.columns.read_scored(&self.file)
+    }
+
+    /// The same, where no filled value may know the last rows of every episode.
+    pub(super) fn read_held_out(&self, held_out: usize) -> anyhow::Result<Recording> {
+        self.columns.read_held_out(&self.file, held_out)
     }
 
     /// The episodes asked for.
@@ -466,7 +528,7 @@ fn with_remedy(error: RecordingError, file: &Path, selection: &RoleSelection) ->
                 1 => "the only gap".to_owned(),
                 count => format!("the first of {count} gaps"),
             };
-            anyhow::anyhow!("{error} with --missing hold; it is {gaps}")
+            anyhow::anyhow!("{error} with --missing model or --missing hold; it is {gaps}")
         }
         // Of the first row the error itself says so.
         Some(Err(nothing @ RecordingError::NothingToHold { row: 2.., .. })) => nothing.into(),

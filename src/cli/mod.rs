@@ -11,6 +11,7 @@ mod evaluate;
 mod experts;
 mod forecast;
 mod ignored;
+mod impute;
 mod input;
 mod limits;
 mod markov;
@@ -71,6 +72,7 @@ enum Command {
     Markov(Box<markov::Arguments>),
     TrainingRun(Box<training_run::Arguments>),
     Density(density::Arguments),
+    Impute(impute::Arguments),
     Simulate(simulate::Arguments),
     Models(models::Arguments),
     Completions(shell::Completions),
@@ -129,6 +131,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Markov(arguments) => markov::run(*arguments),
         Command::TrainingRun(arguments) => training_run::run(*arguments),
         Command::Density(arguments) => density::run(arguments),
+        Command::Impute(arguments) => impute::run(arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

@@ -16,7 +16,7 @@ use crate::output::{Bundle, Manifest, Table, check_writable, manifest_path, writ
 use crate::plot::PlotError;
 
 /// Flags whose value is a file to write.
-const WRITTEN: &[&str] = &["output", "report", "figure", "plot", "paths"];
+const WRITTEN: &[&str] = &["output", "report", "figure", "plot", "paths", "filled"];
 
 /// Checks the files that a command is going to write: that each can be written, that they differ, and that
 /// none of them or of their manifests is a file that the command reads.

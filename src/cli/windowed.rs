@@ -114,7 +114,7 @@ impl WindowArguments {
         let series = BacktestSeries::new(windows, settings.method, with_reward);
         let mut series = series.with_same_actions(self.residual.simulator().is_some());
         for file in &self.files {
-            let recording = self.columns.read(file)?;
+            let recording = self.columns.read_scored(file)?;
             let episodes = self.columns.episodes(file, &recording)?;
             series.add(&file_name(file), &recording, &episodes)?;
         }

@@ -1,6 +1,6 @@
 //! Recordings, forecasts, baselines, metrics, backtests and studies: the middle of statecast.
 //!
-//! The data flows one way: [`recording`], [`disentangle`], [`forecast`], [`forecasters`], [`study`]. Models are in
+//! The data flows one way: [`recording`], which has [`impute`] fill what is missing, [`disentangle`], [`forecast`], [`forecasters`], [`study`]. Models are in
 //! `statecast-lm`, policies and agents in `statecast-control`; the crate `statecast` shows all of them under the same
 //! names.
 
@@ -15,6 +15,7 @@ mod error;
 pub mod expression;
 pub mod forecast;
 pub mod forecasters;
+pub mod impute;
 pub mod metrics;
 pub mod network;
 pub mod output;

@@ -9,6 +9,7 @@ mod evaluation;
 mod forecast;
 mod forecaster;
 mod imagination;
+mod imputation;
 mod policy;
 mod program;
 mod recording;
@@ -37,6 +38,8 @@ mod _core {
     use super::forecaster::Forecaster;
     #[pymodule_export]
     use super::imagination::Imagination;
+    #[pymodule_export]
+    use super::imputation::{Imputation, impute};
     #[pymodule_export]
     use super::program::run_program;
     #[pymodule_export]

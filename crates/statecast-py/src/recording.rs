@@ -106,7 +106,8 @@ impl Recording {
         let missing = match missing {
             "error" => MissingPolicy::Error,
             "hold" => MissingPolicy::Hold,
-            other => return Err(unknown("missing", other, "error or hold")),
+            "model" => MissingPolicy::Model { held_out: 0 },
+            other => return Err(unknown("missing", other, "error, hold or model")),
         };
         let (inner, roles) = work::run(py, |_| recording::read(&path, &selection, missing))?;
         Ok(Self {

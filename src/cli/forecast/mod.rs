@@ -108,11 +108,16 @@ pub(super) struct Arguments {
     plot: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<()> {
     arguments.check_outputs()?;
+    arguments.recording.columns.fill_by_default();
     let settings = arguments.model.settings(arguments.model.method())?;
     arguments.residual.check(settings.method)?;
-    let recording = arguments.recording.read()?;
+    let held_out = match arguments.holdout {
+        true => arguments.horizon.get(),
+        false => 0,
+    };
+    let recording = arguments.recording.read_held_out(held_out)?;
     let file = &arguments.recording.file;
     arguments.model.check_reward(file, &recording)?;
     let episodes = arguments.recording.episodes(&recording)?;

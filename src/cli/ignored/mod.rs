@@ -251,6 +251,9 @@ const RULES: &[Rule] = &[
             _ => no_language(given),
         }
     }),
+    rule(&["missing"], &["impute"], |_| {
+        Some("missing values are what it fills".to_owned())
+    }),
     rule(&["duplicates"], FORECASTING, |given| {
         (given.word("time") == "none")
             .then(|| "with --time none no two rows are of one time".to_owned())

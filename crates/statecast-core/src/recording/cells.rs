@@ -112,6 +112,12 @@ impl Cells {
         Ok(held)
     }
 
+    /// Takes infinities as missing.
+    pub(super) fn forget_infinite(&mut self) {
+        let infinite = self.values.iter_mut().filter(|value| value.is_infinite());
+        infinite.for_each(|value| *value = f64::NAN);
+    }
+
     pub(super) fn is_set(&self, row: usize) -> bool {
         self.values
             .get(row)

@@ -282,6 +282,32 @@ pub enum RecordingError {
         what: &'static str,
     },
 
+    /// [`MissingPolicy::Model`](super::MissingPolicy) has no value of a column at all.
+    #[error("{}: column {column} has no value at all, so nothing says what to fill it with; leave it out with other states", file.display())]
+    NothingToFill {
+        /// The file asked for.
+        file: PathBuf,
+        /// Name of the column.
+        column: String,
+    },
+
+    /// [`MissingPolicy::Model`](super::MissingPolicy) has too little of a column.
+    #[error("{}: column {column} has no value in {gap} rows from row {row} on, more than half of the {rows} rows of episode {episode}; leave the column or the episode out, or hold the last value", file.display())]
+    LongGap {
+        /// The file asked for.
+        file: PathBuf,
+        /// Name of the column.
+        column: String,
+        /// Label of the episode.
+        episode: String,
+        /// First row of data without a value.
+        row: usize,
+        /// Rows without a value.
+        gap: usize,
+        /// Rows of the episode that may be known.
+        rows: usize,
+    },
+
     /// A chosen name or glob fits no column.
     #[error("{}: no column fits {pattern:?} for {role}; the file has {columns}", file.display())]
     NoMatch {
@@ -461,7 +487,7 @@ pub enum RecordingError {
 fn remedy_of_gap(row: usize) -> &'static str {
     match row {
         1 => "repair it, remove the row, or leave the column out",
-        _ => "repair it, leave the column out, or hold the last value",
+        _ => "repair it, leave the column out, or have it filled by a model or hold the last value",
     }
 }
 

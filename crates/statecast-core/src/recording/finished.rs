@@ -11,6 +11,8 @@ use super::labels::Labels;
 use super::table::{MissingPolicy, Table};
 use super::time_names::time_rank;
 use super::times::TimeAxis;
+use crate::impute::Imputation;
+
 use super::{Episode, LabelledRun, LoggedRun, Recording, RecordingError, Roles, Timeline};
 
 /// Names of guessed states that turned out to be none.
@@ -20,12 +22,36 @@ pub(super) struct LeftOut {
     pub(super) identifiers: Vec<String>,
 }
 
+/// A table as a recording.
+pub(super) struct Finished {
+    pub(super) recording: Recording,
+    pub(super) left_out: LeftOut,
+    /// What is known of missing states, if there were any and they were filled.
+    pub(super) imputation: Option<Imputation>,
+}
+
+/// Says how many actions and rewards are held, if any.
+fn held(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 missing action or reward repeats the value before it".to_owned()),
+        _ => Some(format!(
+            "{count} missing actions and rewards repeat the values before them"
+        )),
+    }
+}
+
+/// Blocks whose gaps can be held.
+const HELD: [Block; 4] = [
+    Block::State,
+    Block::Action,
+    Block::Reward,
+    Block::LogProbability,
+];
+
 impl Table {
-    /// The checked episodes, and guessed states that are left out.
-    pub(super) fn into_recording(
-        mut self,
-        roles: &mut Roles,
-    ) -> Result<(Recording, LeftOut), RecordingError> {
+    /// The checked episodes, and what else is known of them.
+    pub(super) fn into_recording(mut self, roles: &mut Roles) -> Result<Finished, RecordingError> {
         let episodes = self.settle(roles)?;
         self.take_logarithms(roles);
         self.warn_of_rounded(roles);
@@ -36,9 +62,19 @@ impl Table {
             .iter()
             .map(|(_, range)| self.final_states.remove(&self.row_in_file[range.end - 1]))
             .collect();
+        let mut imputation = None;
         match self.missing {
             MissingPolicy::Error => self.refuse_gaps(roles)?,
-            MissingPolicy::Hold => roles.held = self.hold_gaps(&episodes, roles)?,
+            MissingPolicy::Hold => {
+                roles.held = self.hold_gaps(&HELD, &episodes, roles)?;
+            }
+            MissingPolicy::Model { held_out } => {
+                roles.held = self.hold_gaps(&HELD[1..], &episodes, roles)?;
+                roles.notes.extend(held(roles.held));
+                self.blocks[Block::State as usize].forget_infinite();
+                self.refuse_large()?;
+                imputation = self.fill_gaps(&episodes, held_out, roles)?;
+            }
         }
         self.refuse_large()?;
         let timeline = |range: Range<usize>| {
@@ -99,7 +135,11 @@ impl Table {
             counters: self.counters,
             identifiers: self.identifiers,
         };
-        Ok((recording, left_out))
+        Ok(Finished {
+            recording,
+            left_out,
+            imputation,
+        })
     }
 
     /// The rows of a run that do not follow the row before, by its clock.
@@ -229,7 +269,10 @@ impl Table {
         gaps.min_by_key(|(row, ..)| *row)
     }
 
-    fn missing_at(&self, (row, column, what): (usize, String, &'static str)) -> RecordingError {
+    pub(super) fn missing_at(
+        &self,
+        (row, column, what): (usize, String, &'static str),
+    ) -> RecordingError {
         let known = self.gaps.get(&row);
         RecordingError::Missing {
             file: self.file.clone(),
@@ -277,6 +320,7 @@ impl Table {
 
     fn hold_gaps(
         &mut self,
+        blocks: &[Block],
         episodes: &[(String, Range<usize>)],
         roles: &Roles,
     ) -> Result<usize, RecordingError> {
@@ -295,12 +339,7 @@ impl Table {
             return Err(nothing(0, &labels.column, "NaN or missing"));
         }
         let mut held = 0;
-        for block in [
-            Block::State,
-            Block::Action,
-            Block::Reward,
-            Block::LogProbability,
-        ] {
+        for &block in blocks {
             let cells = &mut self.blocks[block as usize];
             for (_, range) in episodes {
                 held += cells

@@ -45,6 +45,7 @@ mod guessed;
 mod hdf5;
 mod header;
 mod identifiers;
+mod imputed;
 mod input;
 mod instants;
 mod json;
@@ -93,11 +94,12 @@ mod written;
 
 use std::path::Path;
 
+use crate::impute::Imputation;
 pub use end_flag::EndFlag;
 pub(crate) use episode::LARGEST;
 pub use episode::{Episode, Recording};
 pub use error::RecordingError;
-use finished::LeftOut;
+use finished::{Finished, LeftOut};
 pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
 pub use table::{Duplicates, MissingPolicy};
 pub use timeline::{FutureActions, PlannedSteps, Timeline};
@@ -161,15 +163,59 @@ pub fn read(
     selection: &RoleSelection,
     missing: MissingPolicy,
 ) -> Result<(Recording, Roles), RecordingError> {
+    let (recording, roles, _) = read_finished(path, selection, missing)?;
+    Ok((recording, roles))
+}
+
+/// Reads a recording whose states have gaps, fills them, and says what is known of each filled value: its runs are
+/// the episodes, its channels the states. Nothing is known if nothing is missing.
+///
+/// # Errors
+///
+/// As [`read`] under [`MissingPolicy::Model`].
+///
+/// ```
+/// use statecast::recording::{RoleSelection, read_incomplete};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("run.csv");
+/// let rows = (0..40).map(|t| match t {
+///     20 => "20,\n".to_owned(),
+///     t => format!("{t},{}\n", (0.2 * f64::from(t)).sin()),
+/// });
+/// std::fs::write(&path, format!("t,x\n{}", rows.collect::<String>()))?;
+/// let (recording, _, imputation) = read_incomplete(&path, &RoleSelection::default())?;
+/// let imputation = imputation.unwrap();
+/// assert_eq!(imputation.holes()[0].row, 20);
+/// assert_eq!(recording.episodes()[0].states()[[20, 0]], imputation.quantile(0, 0.5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_incomplete(
+    path: &Path,
+    selection: &RoleSelection,
+) -> Result<(Recording, Roles, Option<Imputation>), RecordingError> {
+    read_finished(path, selection, MissingPolicy::Model { held_out: 0 })
+}
+
+fn read_finished(
+    path: &Path,
+    selection: &RoleSelection,
+    missing: MissingPolicy,
+) -> Result<(Recording, Roles, Option<Imputation>), RecordingError> {
     let source = source::open(path, &selection.state, selection.encoding.as_deref())?;
     let file = source.file().to_owned();
     let resolved = assignment::resolve(&file, source.columns(), selection)?;
     let mut roles = resolved.roles.clone();
     roles.notes.extend(source.notes());
     let table = resolved.filled(source, missing)?;
-    let (recording, left_out) = table.into_recording(&mut roles)?;
+    let Finished {
+        recording,
+        left_out,
+        imputation,
+    } = table.into_recording(&mut roles)?;
     resolved.explain_ignored(&mut roles, &left_out);
-    Ok((recording.with_end_flag(resolved.end_flag(&roles)), roles))
+    let recording = recording.with_end_flag(resolved.end_flag(&roles));
+    Ok((recording, roles, imputation))
 }
 
 /// A column of labels of an episode.

@@ -83,8 +83,11 @@ pub struct Roles {
     pub log_probability: AssignedRole,
     /// The columns that were not read, in the order of the file.
     pub ignored: Vec<IgnoredColumn>,
-    /// Gaps that repeat the value before them, under [`MissingPolicy::Hold`](super::MissingPolicy).
+    /// Gaps that repeat the value before them, under [`MissingPolicy::Hold`](super::MissingPolicy), and those of actions
+    /// and rewards under `Model`.
     pub held: usize,
+    /// Missing states that were filled under [`MissingPolicy::Model`](super::MissingPolicy).
+    pub filled: usize,
     /// What else the user should know about how the file was understood.
     pub notes: Vec<String>,
     /// What makes forecasts doubtful.

@@ -30,6 +30,12 @@ pub enum MissingPolicy {
     /// Repeat the last value of the column in the same episode; an episode that starts with such a
     /// cell is refused. A missing flag is not set.
     Hold,
+    /// Fill states with the medians of their densities given all other values of the recording
+    /// ([`impute`](crate::impute)), before and after; hold actions and rewards.
+    Model {
+        /// The last rows of every episode, of which no filled value may know; a missing cell in them is refused.
+        held_out: usize,
+    },
 }
 
 /// What to do with rows of one time in one episode.

@@ -7,6 +7,7 @@
 //! | [`Backtest`] | [`Backtest`] | `backtest` |
 //! | [`CalibrationStudy`] | [`CalibrationStudy`] | `calibrate` |
 //! | [`DensityStudy`] | an NPZ file | `density` |
+//! | [`FilledRecording`] | [`FilledRecording`] | `impute` |
 //! | [`Markov`] | [`Markov`] | `markov` |
 //! | [`SettlingStudy`], [`MinimaStudy`] | [`Settling`], [`Minima`] | `training-run` |
 //!
@@ -27,6 +28,7 @@ mod context;
 pub mod convergence;
 pub mod density;
 pub mod forecast;
+mod imputation;
 pub mod markov;
 
 pub use backtest::{Backtest, BacktestSeries};
@@ -39,6 +41,7 @@ pub use convergence::{
 };
 pub use density::{DensitySettings, DensityStudy};
 pub use forecast::{Forecast, ForecastSettings, ForecastStudy};
+pub use imputation::FilledRecording;
 pub use markov::{Markov, MarkovSettings, MarkovStudyError};
 
 use context::note_contexts;

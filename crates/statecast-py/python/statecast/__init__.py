@@ -14,6 +14,7 @@ from statecast._control import Control, Controller, control
 from statecast._core import StatecastError, __version__
 from statecast._forecast import Density, Forecast
 from statecast._forecaster import Forecaster
+from statecast._imputation import Imputation, impute
 from statecast._recording import Episode, Recording
 from statecast._session import Session
 from statecast._studies import Backtest, Calibration, PolicyValues, backtest, calibrate, evaluate
@@ -27,6 +28,7 @@ __all__ = [
     "Episode",
     "Forecast",
     "Forecaster",
+    "Imputation",
     "PolicyValues",
     "Recording",
     "Session",
@@ -36,4 +38,5 @@ __all__ = [
     "calibrate",
     "control",
     "evaluate",
+    "impute",
 ]

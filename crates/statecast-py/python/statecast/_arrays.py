@@ -30,11 +30,12 @@ class Columns(NamedTuple):
         return Columns(np.ascontiguousarray(self.values[:, order]), names, self.index)
 
 
-def columns(given: Any, what: str) -> Columns:
+def columns(given: Any, what: str, *, finite: bool = True) -> Columns:
     """Columns of an array, a list, or a pandas, polars or Arrow table or series.
 
     Raises:
-        StatecastError: if it is empty, not numeric, has more than two dimensions, or holds NaN or infinite values.
+        StatecastError: if it is empty, not numeric, has more than two dimensions, or holds NaN or infinite values where
+            all have to be `finite`.
     """
     names, index = None, None
     if is_frame(given, "pandas"):
@@ -48,7 +49,7 @@ def columns(given: Any, what: str) -> Columns:
         # An Arrow table.
         names = list(given.column_names)
         given = np.column_stack([np.asarray(column) for column in given.columns])
-    values = array(given, what)
+    values = array(given, what, finite=finite)
     if values.ndim == 1:
         values = values[:, np.newaxis]
     if values.ndim != 2:
@@ -58,8 +59,8 @@ def columns(given: Any, what: str) -> Columns:
     return Columns(np.ascontiguousarray(values), names, index)
 
 
-def array(given: Any, what: str) -> np.ndarray:
-    """An array of finite float64, in the machine's byte order."""
+def array(given: Any, what: str, *, finite: bool = True) -> np.ndarray:
+    """An array of float64, in the machine's byte order, all finite unless said otherwise."""
     try:
         values = np.asarray(given)
     except ValueError as error:
@@ -68,7 +69,7 @@ def array(given: Any, what: str) -> np.ndarray:
         raise StatecastError(f"{what} holds values of type {values.dtype}, not numbers")
     values = values.astype(np.float64)
     wrong = np.argwhere(~np.isfinite(values))
-    if len(wrong):
+    if finite and len(wrong):
         place = ", ".join(str(i) for i in wrong[0])
         raise StatecastError(
             f"{what} holds {values[tuple(wrong[0])]} at [{place}], and {len(wrong)} value(s) that are not finite in all: "

@@ -124,7 +124,7 @@ class Recording:
             state, action: names of columns or arrays, one or several.
             reward, episode, time: name of a column.
             duplicates: what to do with rows of one time: `error`, or keep the `last`, or their `mean`.
-            missing: whether a missing value is an `error`, or the last one is `hold`.
+            missing: whether a missing value is an `error`, the last one is `hold`, or a `model` fills states.
             missing_values: numbers that stand for missing values, such as -999.
             encoding: of text, such as `latin-1`.
             transitions: whether states after last steps are looked for, as policy evaluation needs them.

@@ -19,6 +19,7 @@ use futures::{Ahead, Read};
 pub use paths_table::paths_table;
 pub use scores::{HeldOutScores, NameScores, held_out_scores};
 pub use settings::ForecastSettings;
+pub(crate) use table::time_column;
 pub use table::{levels_by_name, table};
 
 use super::{Observer, note_contexts};

@@ -129,7 +129,7 @@ impl Rows<'_> {
 }
 
 /// The column of the times of rows, numbers or dates; nothing where none are known.
-pub(super) fn time_column(times: &[Option<TimeStamp>]) -> Option<(String, Column)> {
+pub(crate) fn time_column(times: &[Option<TimeStamp>]) -> Option<(String, Column)> {
     times.iter().any(Option::is_some).then(|| {
         let number = |time: &Option<TimeStamp>| match time {
             Some(TimeStamp::Number(value)) => Some(*value),
