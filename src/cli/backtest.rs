@@ -55,6 +55,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windows = arguments.windowed.windows()?;
     let settings = arguments.model.settings(arguments.model.method())?;
+    let settings = arguments.windowed.calendar.of(settings);
     let with_reward = arguments.model.with_reward;
     let series = arguments.windowed.series(settings, windows, with_reward)?;
     let work = arguments.windowed.work(series.all()?);

@@ -393,6 +393,7 @@ impl ModelArguments {
             scale: self.scale,
             temperature: Temperature::new(self.temperature)?,
             tolerance: self.tolerance(),
+            ..Settings::default()
         })
     }
 

@@ -31,7 +31,7 @@ use persistence::Increments;
 use transition::OneStepModel;
 
 /// Names of the baselines, for [`named`].
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 23] = [
     "persistence",
     "mean",
     "ar",
@@ -51,6 +51,10 @@ pub const NAMES: [&str; 19] = [
     "log-harmonic",
     "harmonic-ari",
     "log-harmonic-ari",
+    "calendar",
+    "log-calendar",
+    "calendar-ari",
+    "log-calendar-ari",
 ];
 
 /// Returns the baseline of a name, if any.

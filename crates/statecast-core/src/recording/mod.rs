@@ -18,6 +18,7 @@ mod backwards;
 mod boundaries;
 mod bounds;
 mod calendar;
+mod calendar_rows;
 mod cell;
 mod cells;
 mod chosen;
@@ -93,6 +94,7 @@ mod written;
 
 use std::path::Path;
 
+pub use calendar_rows::{Calendar, Moment};
 pub use end_flag::EndFlag;
 pub(crate) use episode::LARGEST;
 pub use episode::{Episode, Recording};

@@ -1,5 +1,6 @@
 //! When the rows of an episode were recorded, and when those that follow will be.
 
+use super::calendar_rows::Moment;
 use super::gregorian::{Date, WithTime};
 use super::instants::{NANOS_OF_DAY, days_of_month};
 use super::order::gaps;
@@ -116,35 +117,63 @@ impl TimeAxis {
             Scale::Modulo { modulus, from } => {
                 TimeStamp::Number(self.rounded((value - from).rem_euclid(modulus) + from))
             }
+            Scale::Months { nanos, .. } => TimeStamp::Date(text(self.date(value)?, nanos != 0)),
+            Scale::Since(origin, unit) => {
+                let with_time = unit == Unit::Second || origin.nanos != 0;
+                TimeStamp::Date(text(self.date(value)?, with_time))
+            }
+        })
+    }
+
+    /// The date that the clock counts to, if it counts dates.
+    fn date(&self, value: f64) -> Option<Date> {
+        match self.scale {
+            Scale::Plain | Scale::Modulo { .. } => None,
             Scale::Months { day, nanos } => {
                 let month = value.round() as i64;
                 let last = days_of_month(month);
-                let date = Date {
+                Some(Date {
                     year: month.div_euclid(12),
                     month: month.rem_euclid(12) + 1,
                     day: i64::from(day.map_or(last, |day| day.min(last))),
                     nanos,
-                };
-                TimeStamp::Date(text(date, nanos != 0))
+                })
             }
-            Scale::Since(origin, unit) => {
-                let with_time = unit == Unit::Second || origin.nanos != 0;
-                TimeStamp::Date(text(since(origin, unit, value), with_time))
-            }
-        })
+            Scale::Since(origin, unit) => Some(since(origin, unit, value)),
+        }
+    }
+
+    /// Recorded rows.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether it is known how the clock goes on.
+    pub(super) fn is_regular(&self) -> bool {
+        self.step.is_some()
+    }
+
+    /// The moment of a recorded row, if the clock counts dates.
+    pub(super) fn moment(&self, row: usize) -> Option<Moment> {
+        self.date(*self.values.get(row)?).map(Moment)
+    }
+
+    /// The moment that the clock goes on to so many rows after a recorded one.
+    pub(super) fn moment_after(&self, row: usize, rows: usize) -> Option<Moment> {
+        self.date(self.after(*self.values.get(row)?, rows)?)
+            .map(Moment)
     }
 
     /// What the clock counts at a row, which may follow those of the recording.
     pub(super) fn value(&self, row: usize) -> Option<f64> {
         match self.values.get(row) {
             Some(&value) => Some(value),
-            None => self.after(row + 1 - self.values.len()),
+            None => self.after(*self.values.last()?, row + 1 - self.values.len()),
         }
     }
 
-    /// The value so many rows after the last one.
-    fn after(&self, rows: usize) -> Option<f64> {
-        let last = *self.values.last()?;
+    /// What the clock counts so many rows after a value.
+    fn after(&self, last: f64, rows: usize) -> Option<f64> {
         match self.step.as_ref()? {
             &Step::By(step) => Some(last + rows as f64 * step),
             Step::Workday => {

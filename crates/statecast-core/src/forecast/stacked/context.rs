@@ -16,6 +16,7 @@ use crate::forecast::long_context::first_shown;
 use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
+use crate::recording::Calendar;
 
 /// Growth of a context, and of the steps asked for, since weights were chosen, from which on they are
 /// chosen anew.
@@ -32,6 +33,7 @@ pub(super) struct Context {
     active: Vec<usize>,
     units: Vec<f64>,
     outcomes: Vec<usize>,
+    calendar: Option<Calendar>,
     rows: Rows,
     /// Rows that are going to come, and steps that are going to be forecast after them: until the first
     /// rows come that were not passed.
@@ -100,6 +102,7 @@ impl Context {
             active: start.active.to_vec(),
             units: start.units.to_vec(),
             outcomes: start.outcomes.to_vec(),
+            calendar: start.calendar.cloned(),
             rows: Rows::new(start.channels(), start.units.len()),
             states: Vec::new(),
             stack: RefCell::default(),
@@ -162,6 +165,7 @@ impl Context {
             outcomes: &self.outcomes,
             rows,
             ahead: steps,
+            calendar: self.calendar.as_ref(),
         };
         let mut again = Self::new(self.forecasters.clone(), start)?;
         let passed = first_shown(
@@ -252,6 +256,7 @@ impl Context {
             outcomes: &self.outcomes,
             rows,
             ahead: steps,
+            calendar: self.calendar.as_ref(),
         })?;
         if passed > 0 {
             continuation.pass(self.rows.get(0..passed))?;

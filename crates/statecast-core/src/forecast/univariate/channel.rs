@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
+use super::calendar::Known;
 use super::component::{Component, Lags};
 use super::form::Form;
 use super::seasons::Season;
@@ -35,6 +36,10 @@ pub(super) struct Channel {
     zero: Option<f64>,
     /// Rows of a season that is known beforehand.
     given: Option<usize>,
+    /// The calendar of the rows, if it is known.
+    known: Option<Arc<Known>>,
+    /// Rows of all runs.
+    rows: usize,
     /// Positions since the present run began.
     past: Arc<Vec<f64>>,
     /// Of all positions.
@@ -57,6 +62,8 @@ pub(super) struct Path {
     own: Vec<f64>,
     /// Whether nothing before its own positions is its past.
     begun: bool,
+    /// Rows that it went on by.
+    steps: usize,
 }
 
 impl Channel {
@@ -65,6 +72,8 @@ impl Channel {
             form,
             zero,
             given,
+            known: None,
+            rows: 0,
             past: Arc::default(),
             least: f64::INFINITY,
             largest: f64::NEG_INFINITY,
@@ -81,9 +90,18 @@ impl Channel {
         channel
     }
 
+    /// The same, whose regressions read a calendar.
+    pub(super) fn knowing(mut self, known: Option<Arc<Known>>) -> Self {
+        self.known = known;
+        self.forget();
+        self
+    }
+
     /// Untrained regressions of the present season.
     fn forget(&mut self) {
-        self.regressions = self.form.regressions(&self.seasons);
+        self.regressions = self
+            .form
+            .regressions(&self.seasons, self.known.as_ref());
     }
 
     fn units(&self) -> Units {
@@ -97,6 +115,7 @@ impl Channel {
             past: &self.past[..rows],
             own,
             units: self.units(),
+            row: self.rows - (self.past.len() - rows),
         }
     }
 
@@ -113,6 +132,7 @@ impl Channel {
             self.steps.1 += 1;
         }
         Arc::make_mut(&mut self.past).push(position);
+        self.rows += 1;
         let lost = logarithms && self.units() == Units::Positions;
         if lost {
             self.searched = 0;
@@ -201,10 +221,15 @@ impl Channel {
     }
 
     fn lags_of<'l>(&'l self, path: Option<&'l Path>) -> Lags<'l> {
-        match path {
-            Some(path) if path.begun => self.lags(0, &path.own),
-            Some(path) => self.lags(self.past.len(), &path.own),
-            None => self.lags(self.past.len(), &[]),
+        let all = self.past.len();
+        let (rows, own, steps) = match path {
+            Some(path) if path.begun => (0, &path.own[..], path.steps),
+            Some(path) => (all, &path.own[..], path.steps),
+            None => (all, &[][..], 0),
+        };
+        Lags {
+            row: self.rows + steps,
+            ..self.lags(rows, own)
         }
     }
 
@@ -225,6 +250,7 @@ impl Channel {
             }),
             own: Vec::new(),
             begun: false,
+            steps: 0,
         }
     }
 
@@ -253,6 +279,7 @@ impl Path {
         Self {
             own: other.own.clone(),
             begun: other.begun,
+            steps: other.steps,
             ..self
         }
     }
@@ -260,6 +287,7 @@ impl Path {
     /// Goes on with a position.
     pub(super) fn advance(&mut self, position: f64) {
         self.own.push(position);
+        self.steps += 1;
     }
 
     /// Says that the next position does not follow from those before.

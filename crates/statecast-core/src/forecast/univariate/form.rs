@@ -1,5 +1,8 @@
 //! What is regressed on what.
 
+use std::sync::Arc;
+
+use super::calendar::Known;
 use super::component::Component;
 use super::seasons::Season;
 
@@ -24,11 +27,20 @@ pub enum Form {
     HarmonicAri,
     /// Those of logarithms: `log-harmonic-ari`.
     LogHarmonicAri,
+    /// Values, on the last ones, those of the same time of the day, week or year before and what the calendar says of the row:
+    /// its time of the day, day of the week and so on; `calendar`.
+    Calendar,
+    /// Those of logarithms: `log-calendar`.
+    LogCalendar,
+    /// Differences to the last value, on such differences before and how what the calendar says changes: `calendar-ari`.
+    CalendarAri,
+    /// Those of logarithms: `log-calendar-ari`.
+    LogCalendarAri,
 }
 
 impl Form {
     /// All.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Ari,
         Self::Sari,
         Self::LogSari,
@@ -36,6 +48,10 @@ impl Form {
         Self::LogHarmonic,
         Self::HarmonicAri,
         Self::LogHarmonicAri,
+        Self::Calendar,
+        Self::LogCalendar,
+        Self::CalendarAri,
+        Self::LogCalendarAri,
     ];
 
     /// Name of a forecaster of this form.
@@ -52,22 +68,41 @@ impl Form {
             Self::LogHarmonic => "log-harmonic",
             Self::HarmonicAri => "harmonic-ari",
             Self::LogHarmonicAri => "log-harmonic-ari",
+            Self::Calendar => "calendar",
+            Self::LogCalendar => "log-calendar",
+            Self::CalendarAri => "calendar-ari",
+            Self::LogCalendarAri => "log-calendar-ari",
         }
     }
 
     pub(super) fn is_seasonal(self) -> bool {
-        self != Self::Ari
+        self != Self::Ari && !self.reads_calendar()
+    }
+
+    pub(super) fn reads_calendar(self) -> bool {
+        matches!(
+            self,
+            Self::Calendar | Self::LogCalendar | Self::CalendarAri | Self::LogCalendarAri
+        )
     }
 
     pub(super) fn is_of_logarithms(self) -> bool {
         matches!(
             self,
-            Self::LogSari | Self::LogHarmonic | Self::LogHarmonicAri
+            Self::LogSari
+                | Self::LogHarmonic
+                | Self::LogHarmonicAri
+                | Self::LogCalendar
+                | Self::LogCalendarAri
         )
     }
 
-    /// Untrained regressions of a channel with some seasons.
-    pub(super) fn regressions(self, seasons: &[Season]) -> Vec<Component> {
+    /// Untrained regressions of a channel with some seasons and the calendar of its rows, if it is known.
+    pub(super) fn regressions(
+        self,
+        seasons: &[Season],
+        known: Option<&Arc<Known>>,
+    ) -> Vec<Component> {
         match self {
             Self::Ari | Self::Sari | Self::LogSari => {
                 let steps = ORDERS.map(Component::of_steps);
@@ -81,6 +116,17 @@ impl Form {
             }
             Self::Harmonic | Self::LogHarmonic => of_waves(seasons, Component::of_values),
             Self::HarmonicAri | Self::LogHarmonicAri => of_waves(seasons, Component::of_waves),
+            Self::Calendar | Self::LogCalendar => match known {
+                Some(known) => ORDERS.map(|order| Component::of_calendar(order, known)).to_vec(),
+                None => of_waves(&[], Component::of_values),
+            },
+            Self::CalendarAri | Self::LogCalendarAri => match known {
+                Some(known) => {
+                    let of = |order| Component::of_calendar_steps(order, known);
+                    ORDERS.map(of).to_vec()
+                }
+                None => of_waves(&[], Component::of_waves),
+            },
         }
     }
 }

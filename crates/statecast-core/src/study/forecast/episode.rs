@@ -88,6 +88,8 @@ pub struct ContextReading {
     pub undefined: usize,
     /// Outcomes inside of the context that the bands were adjusted by.
     pub band_outcomes: usize,
+    /// Cycles of the calendar that were read; none if no calendar was.
+    pub calendar: Option<String>,
     /// Whose paths were pooled, the largest weight first; empty where all are the forecaster's.
     pub paths: Vec<PathWeight>,
     /// Which expert led each channel; empty where no experts are read.

@@ -267,6 +267,7 @@ impl<'s> ForecastStudy<'s> {
             clipped_feedback: rollouts.iter().map(|r| r.clipped).sum(),
             undefined: 0,
             band_outcomes: outcomes,
+            calendar: forecaster.cycles(&context).map(|found| found.to_string()),
             paths: reading.path_weights(),
             experts_led: leaders
                 .iter()
