@@ -1125,3 +1125,52 @@ fn known_seasons_are_for_all_that_take_them() {
         "{said}"
     );
 }
+
+/// A shop that is closed on Sundays and lost a few days of its book.
+#[test]
+fn the_calendar_is_read_where_rows_have_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.csv");
+    let mut rows = "date,sold\n".to_owned();
+    // The first of January 2024 was a Monday.
+    for day in (0..119).filter(|day| ![17, 40, 59, 83].contains(day)) {
+        let (month, of_month) = [(1, 0), (2, 31), (3, 60), (4, 91)]
+            .into_iter()
+            .rfind(|(_, before)| day >= *before)
+            .map(|(month, before)| (month, day - before + 1))
+            .unwrap();
+        let sold = if day % 7 == 6 { 1 } else { 40 + day * 7 % 5 };
+        rows += &format!("2024-{month:02}-{of_month:02},{sold}\n");
+    }
+    std::fs::write(&path, rows).unwrap();
+    let path = path.to_str().unwrap();
+    let forecast = |calendar: &str, experts: &[&str]| {
+        let command = ["forecast", path, "--horizon", "7", "--calendar", calendar];
+        let output = statecast(&[&command[..], experts].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        (said, String::from_utf8(output.stdout).unwrap())
+    };
+    let (said, table) = forecast("auto", &[]);
+    assert!(said.contains("calendar: days of the week"), "{said}");
+    assert!(
+        table
+            .lines()
+            .nth(1)
+            .unwrap()
+            .starts_with("0,115,2024-04-29,sold"),
+        "{table}"
+    );
+    let (said, without) = forecast("none", &[]);
+    assert!(!said.contains("calendar"), "{said}");
+    assert_ne!(table, without);
+    // The 5th of May is a Sunday.
+    let (_, table) = forecast("auto", &["--experts", "calendar"]);
+    let sunday = table.lines().nth(7).unwrap();
+    let mean: f64 = sunday.split(',').nth(4).unwrap().parse().unwrap();
+    assert!(sunday.contains("2024-05-05") && mean < 10.0, "{sunday}");
+    fails(
+        &["forecast", path, "--experts", "ar", "--calendar", "none"],
+        "no forecaster reads the calendar",
+    );
+}

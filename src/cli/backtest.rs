@@ -33,7 +33,8 @@ pub(super) struct Arguments {
     windowed: WindowArguments,
     #[command(flatten)]
     model: ModelArguments,
-    /// Methods: persistence, mean, ar, ari, sari, log-sari, harmonic, log-harmonic, harmonic-ari, log-harmonic-ari, linear,
+    /// Methods: persistence, mean, ar, ari, sari, log-sari, harmonic, log-harmonic, harmonic-ari, log-harmonic-ari, calendar,
+    /// log-calendar, calendar-ari, log-calendar-ari, linear,
     /// quadratic, fourier, smoothing, seasonal, analogue, scales, knn, mlp, mixture, builtin or any other model's source
     #[arg(
         long,

@@ -260,7 +260,10 @@ impl Arguments {
 
     /// Says on standard error what was forecast, once all files are written.
     fn print(&self, forecasts: &[Forecast]) {
-        if let Some(cycles) = forecasts.iter().find_map(|one| one.reading.calendar.as_ref()) {
+        if let Some(cycles) = forecasts
+            .iter()
+            .find_map(|one| one.reading.calendar.as_ref())
+        {
             tell_of(cycles);
         }
         note(&printed::levels(forecasts));

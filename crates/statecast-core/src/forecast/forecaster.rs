@@ -7,8 +7,8 @@ use ndarray::{ArrayView2, s};
 
 use super::long_context::{first_shown, longest_segment, most_steps};
 use super::{
-    Cycles, Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Temperature, Tolerance,
-    Variables,
+    Cycles, Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Temperature,
+    Tolerance, Variables,
 };
 use crate::codec::Scale;
 use crate::disentangle::{Components, Disentangler};

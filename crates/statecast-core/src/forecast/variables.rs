@@ -143,9 +143,7 @@ impl Variables {
             }),
         };
         Self {
-            calendar: episode
-                .times()
-                .and_then(|times| Calendar::of(times, rows)),
+            calendar: episode.times().and_then(|times| Calendar::of(times, rows)),
             ..Self::of_parts(parts, method)
         }
     }

@@ -155,18 +155,11 @@ impl Calendar {
         })
     }
 
-    /// The moment of a row. Behind the rows it is where the clock goes on to, whatever was recorded there.
+    /// The moment of a row. That of a row behind these is the recorded one, or behind the recording where its clock goes on to.
     pub fn moment(&self, row: usize) -> Option<Moment> {
-        if let Some(&moment) = self.earlier.get(row) {
-            return Some(moment);
-        }
-        let row = row - self.earlier.len();
-        match row < self.rows.len() {
-            true => self.axis.moment(self.rows.start + row),
-            false => {
-                let last = self.rows.end.checked_sub(1)?;
-                self.axis.moment_after(last, row + 1 - self.rows.len())
-            }
+        match self.earlier.get(row) {
+            Some(&moment) => Some(moment),
+            None => self.axis.moment(self.rows.start + row - self.earlier.len()),
         }
     }
 
@@ -206,5 +199,113 @@ impl Calendar {
             earlier,
             ..last.clone()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{MissingPolicy, RoleSelection, read};
+
+    fn axis(times: &[&str]) -> TimeAxis {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dated.csv");
+        let rows = times.iter().enumerate();
+        let rows: String = rows
+            .map(|(row, time)| format!("{time},{}\n", row * row))
+            .collect();
+        std::fs::write(&path, "date,x\n".to_owned() + &rows).unwrap();
+        let (recording, _) = read(&path, &RoleSelection::default(), MissingPolicy::Error).unwrap();
+        recording.episodes()[0].times().unwrap().clone()
+    }
+
+    fn shown(calendar: &Calendar, rows: Range<usize>) -> Vec<String> {
+        rows.map(|row| calendar.moment(row).unwrap().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn weeks_of_iso_8601_are_their_mondays() {
+        let axis = axis(&["2020-W51", "2020-W52", "2020-W53", "2021-W01", "2021-W02"]);
+        let calendar = Calendar::of(&axis, 0..5).unwrap();
+        let mondays = shown(&calendar, 2..6);
+        assert_eq!(
+            mondays.iter().map(|day| &day[..10]).collect::<Vec<_>>(),
+            ["2020-12-28", "2021-01-04", "2021-01-11", "2021-01-18"]
+        );
+        assert!((0..6).all(|row| calendar.moment(row).unwrap().weekday() == 0));
+    }
+
+    /// In autumn an hour comes twice; times that say how far they are from UTC go on in UTC.
+    #[test]
+    fn hours_go_on_over_a_change_of_summer_time() {
+        let times = [
+            "2024-10-27T00:00+02:00",
+            "2024-10-27T01:00+02:00",
+            "2024-10-27T02:00+02:00",
+            "2024-10-27T02:00+01:00",
+            "2024-10-27T03:00+01:00",
+        ];
+        let calendar = Calendar::of(&axis(&times), 0..5).unwrap();
+        let hours = (0..6).map(|row| calendar.moment(row).unwrap().second_of_day() / 3600);
+        assert_eq!(hours.collect::<Vec<_>>(), [22, 23, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn leap_days_and_month_ends_have_their_share() {
+        let day = |year, month, day| Moment::new(year, month, day, 0).unwrap();
+        assert_eq!(day(2024, 2, 29).a_year_before(), day(2023, 2, 28));
+        assert_eq!(day(2024, 12, 31).of_year(), 365.0 / 366.0);
+        assert_eq!(day(2023, 12, 31).of_year(), 364.0 / 365.0);
+        assert_eq!(day(2024, 2, 29).of_month(), 28.0 / 29.0);
+        assert_eq!(Moment::new(2023, 2, 29, 0), None);
+        assert_eq!(Moment::new(2023, 2, 28, 86_400), None);
+    }
+
+    /// Rows behind a context are those of the recording, and behind that those of its clock.
+    #[test]
+    fn slices_keep_their_own_rows() {
+        let times = [
+            "2024-01-01",
+            "2024-01-02",
+            "2024-01-03",
+            "2024-01-05",
+            "2024-01-06",
+        ];
+        let all = Calendar::of(&axis(&times), 0..5).unwrap();
+        let part = all.slice(1..3);
+        let expected = ["02", "03", "05", "06", "07"].map(|day| format!("2024-01-{day}T00:00:00"));
+        assert_eq!((part.len(), shown(&part, 0..5)), (2, expected.to_vec()));
+        let joined = Calendar::joined(&[all.slice(3..5), part]).unwrap();
+        let expected = ["05", "06", "02", "03", "05"].map(|day| format!("2024-01-{day}T00:00:00"));
+        assert_eq!((joined.len(), shown(&joined, 0..5)), (4, expected.to_vec()));
+        let late = joined.slice(1..4);
+        assert_eq!(
+            (late.len(), shown(&late, 0..4)),
+            (3, expected[1..].to_vec())
+        );
+    }
+
+    #[test]
+    fn clocks_of_other_steps_have_no_calendar() {
+        let none = |times: &[&str]| Calendar::of(&axis(times), 0..times.len()).is_none();
+        assert!(none(&[
+            "2001-01-01",
+            "2002-01-01",
+            "2003-01-01",
+            "2004-01-01"
+        ]));
+        assert!(none(&[
+            "2024-01-01 00:00",
+            "2024-01-01 00:05",
+            "2024-01-01 00:10",
+            "2024-01-01 00:15"
+        ]));
+        assert!(none(&[
+            "2024-01-01",
+            "2024-01-02",
+            "2024-01-09",
+            "2024-02-11"
+        ]));
     }
 }

@@ -153,27 +153,22 @@ impl TimeAxis {
         self.step.is_some()
     }
 
-    /// The moment of a recorded row, if the clock counts dates.
+    /// The moment of a row, which may follow those of the recording, if the clock counts dates.
     pub(super) fn moment(&self, row: usize) -> Option<Moment> {
-        self.date(*self.values.get(row)?).map(Moment)
-    }
-
-    /// The moment that the clock goes on to so many rows after a recorded one.
-    pub(super) fn moment_after(&self, row: usize, rows: usize) -> Option<Moment> {
-        self.date(self.after(*self.values.get(row)?, rows)?)
-            .map(Moment)
+        self.date(self.value(row)?).map(Moment)
     }
 
     /// What the clock counts at a row, which may follow those of the recording.
     pub(super) fn value(&self, row: usize) -> Option<f64> {
         match self.values.get(row) {
             Some(&value) => Some(value),
-            None => self.after(*self.values.last()?, row + 1 - self.values.len()),
+            None => self.after(row + 1 - self.values.len()),
         }
     }
 
-    /// What the clock counts so many rows after a value.
-    fn after(&self, last: f64, rows: usize) -> Option<f64> {
+    /// The value so many rows after the last one.
+    fn after(&self, rows: usize) -> Option<f64> {
+        let last = *self.values.last()?;
         match self.step.as_ref()? {
             &Step::By(step) => Some(last + rows as f64 * step),
             Step::Workday => {

@@ -193,7 +193,8 @@ impl Stacked {
             return all;
         }
         all.judging = Judging::UNDRIVEN;
-        let reads = |other: &Arc<dyn Predictor>| start.calendar.is_some() || !other.reads_calendar();
+        let reads =
+            |other: &Arc<dyn Predictor>| start.calendar.is_some() || !other.reads_calendar();
         let undriven = undriven.into_iter().filter(reads);
         let with = |all: Self, other: Arc<dyn Predictor>| all.with(&other.name(), other);
         undriven.fold(all, with)

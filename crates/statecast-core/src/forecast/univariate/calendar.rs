@@ -66,10 +66,15 @@ impl Cycles {
         let days = seen.max(spanned) as f64 / DAY;
         let step = step as f64 / DAY;
         let most = |harmonics: usize, cycle: f64| harmonics.min((cycle / step / 2.0) as usize);
-        let shows = |cycles: f64, cycle: f64, longest: f64| days >= cycles * cycle && step <= longest;
+        let shows =
+            |cycles: f64, cycle: f64, longest: f64| days >= cycles * cycle && step <= longest;
         let of_months = step >= SHORTEST_MONTH;
         Self {
-            day: if shows(DAYS, 1.0, 0.5) { most(OF_DAY, 1.0) } else { 0 },
+            day: if shows(DAYS, 1.0, 0.5) {
+                most(OF_DAY, 1.0)
+            } else {
+                0
+            },
             week: shows(WEEKS, 7.0, 1.0),
             month: shows(MONTHS, MEAN_MONTH, 1.0),
             year: match (shows(YEARS, 365.25, 31.0), of_months) {
@@ -99,7 +104,9 @@ impl Cycles {
             (self.week, before(7)),
             (self.year > 0, year),
         ];
-        all.into_iter().filter_map(|(is, at)| is.then_some(at)).collect()
+        all.into_iter()
+            .filter_map(|(is, at)| is.then_some(at))
+            .collect()
     }
 
     fn features(self, moment: Moment) -> Vec<f64> {

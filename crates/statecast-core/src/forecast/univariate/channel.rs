@@ -99,9 +99,7 @@ impl Channel {
 
     /// Untrained regressions of the present season.
     fn forget(&mut self) {
-        self.regressions = self
-            .form
-            .regressions(&self.seasons, self.known.as_ref());
+        self.regressions = self.form.regressions(&self.seasons, self.known.as_ref());
     }
 
     fn units(&self) -> Units {

@@ -117,7 +117,9 @@ impl Form {
             Self::Harmonic | Self::LogHarmonic => of_waves(seasons, Component::of_values),
             Self::HarmonicAri | Self::LogHarmonicAri => of_waves(seasons, Component::of_waves),
             Self::Calendar | Self::LogCalendar => match known {
-                Some(known) => ORDERS.map(|order| Component::of_calendar(order, known)).to_vec(),
+                Some(known) => ORDERS
+                    .map(|order| Component::of_calendar(order, known))
+                    .to_vec(),
                 None => of_waves(&[], Component::of_values),
             },
             Self::CalendarAri | Self::LogCalendarAri => match known {
