@@ -81,7 +81,7 @@ def real():
 
 
 def synthetic():
-    """The same, of six draws each."""
+    """The same, of three draws each."""
     def noise(random, rows, kept=0.5):
         values = random.normal(size=rows)
         for t in range(1, rows):
@@ -89,7 +89,7 @@ def synthetic():
         return values
 
     all = {}
-    for draw in range(6):
+    for draw in range(3):
         random = np.random.default_rng(draw)
         workdays = pd.bdate_range("2021-03-01", periods=620)
         workdays = workdays[random.random(620) > 0.05]
@@ -180,7 +180,7 @@ def table_of(found, each=True):
 
 
 def of_real(arguments):
-    found = compared(arguments, real(), 3, FLAGS)
+    found = compared(arguments, real(), 2, FLAGS)
     return table_of(found)
 
 
@@ -199,7 +199,7 @@ def of_etth1(arguments):
     table.attrs["names"] = list(table.columns)
     rows = len(table)
     table = table.iloc[rows // 3 :]
-    return table_of(compared(arguments, {"ETTh1": (table, 1000, 48, 24)}, 20, FLAGS), each=False)
+    return table_of(compared(arguments, {"ETTh1": (table, 1000, 48, 24)}, 10, FLAGS), each=False)
 
 
 PARTS = {"real": of_real, "synthetic": of_synthetic, "etth1": of_etth1}
