@@ -1174,3 +1174,65 @@ fn the_calendar_is_read_where_rows_have_dates() {
         "no forecaster reads the calendar",
     );
 }
+
+/// A tank that is filled, held and drained in turn.
+fn tank(path: &std::path::Path, header: &str, cell: impl Fn(usize) -> String) {
+    let mut rows = format!("{header}\n");
+    let mut level = 1.0;
+    for t in 0..120 {
+        let mode = ["fill", "hold", "drain"][t / 5 % 3];
+        level += [0.3, 0.0, -0.3][t / 5 % 3];
+        rows += &format!("{level:.1},{mode}{}\n", cell(t));
+    }
+    std::fs::write(path, rows).unwrap();
+}
+
+#[test]
+fn words_are_levels_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tank.csv");
+    tank(&path, "level,mode,valve", |t| {
+        format!(",{}", ["open", "closed"][t / 5 % 2])
+    });
+    let file = path.to_str().unwrap();
+    let forecast = |more: &[&str]| {
+        let command = ["forecast", file, "--horizon", "4", "--samples", "50"];
+        let output = statecast(&[&command[..], more].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        (said, String::from_utf8(output.stdout).unwrap())
+    };
+    let (_, table) = forecast(&[]);
+    assert!(!table.contains("p(fill)"), "{table}");
+    let (said, table) = forecast(&["--levels", "mode,valve", "--holdout"]);
+    assert!(said.contains("mode takes drain, fill, hold"), "{said}");
+    let mut lines = table.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let place = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    let words = ["p(drain)", "p(fill)", "p(hold)"].map(place);
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    let of = |name: &str| {
+        let rows = rows.iter().filter(|row| row[place("variable")] == name);
+        rows.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!((rows.len(), of("level").len()), (12, 4));
+    for row in of("mode") {
+        let shares = words.map(|word| row[word].parse::<f64>().unwrap());
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{row:?}");
+        assert_eq!(row[place("level")], "drain");
+        assert_eq!(row[place("observed_level")], "drain");
+        assert_eq!((row[place("q0.5")], row[place("p(open)")]), ("", ""));
+    }
+    for row in of("valve") {
+        let shares = ["p(closed)", "p(open)"].map(|word| row[place(word)].parse::<f64>().unwrap());
+        assert!((shares[0] + shares[1] - 1.0).abs() < 1e-9, "{row:?}");
+    }
+    let rows = (0..90).map(|row| format!("{row},w{}\n", row % 25));
+    let many = folder.path().join("many.csv");
+    std::fs::write(&many, "x,mode\n".to_owned() + &rows.collect::<String>()).unwrap();
+    fails(
+        &["forecast", many.to_str().unwrap(), "--levels", "mode"],
+        "column mode holds 25 different words, at most 20 can be levels",
+    );
+    fails(&["forecast", file, "--levels", "made"], "made");
+}

@@ -89,6 +89,7 @@ mod tsf;
 mod unread;
 mod weekly;
 mod wide;
+mod word_levels;
 mod wrapped;
 mod written;
 
@@ -104,6 +105,7 @@ pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
 pub use table::{Duplicates, MissingPolicy};
 pub use timeline::{FutureActions, PlannedSteps, Timeline};
 pub use times::{TimeAxis, TimeStamp};
+pub use word_levels::WordLevels;
 
 /// Reads a recording.
 ///

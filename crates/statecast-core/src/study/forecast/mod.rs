@@ -302,6 +302,7 @@ impl<'s> ForecastStudy<'s> {
                 levels.resize(context.names.len() + settings.derived.len(), None);
                 levels
             },
+            words: self.recording.word_levels().to_vec(),
             states: (0..context.names.len())
                 .filter(|&v| context.roles[v] != Role::Action)
                 .collect(),
