@@ -1221,7 +1221,7 @@ fn words_are_levels_where_that_is_asked_for() {
         assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{row:?}");
         assert_eq!(row[place("level")], "drain");
         assert_eq!(row[place("observed_level")], "drain");
-        assert_eq!((row[place("q0.5")], row[place("p(open)")]), ("", ""));
+        assert_eq!((row[place("q0.5")], row[place("p(open)")]), ("NaN", "NaN"));
     }
     for row in of("valve") {
         let shares = ["p(closed)", "p(open)"].map(|word| row[place(word)].parse::<f64>().unwrap());
