@@ -1131,3 +1131,114 @@ fn known_seasons_are_for_all_that_take_them() {
         "{said}"
     );
 }
+
+/// A shop that is closed on Sundays and lost a few days of its book.
+#[test]
+fn the_calendar_is_read_where_rows_have_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.csv");
+    let mut rows = "date,sold\n".to_owned();
+    // The first of January 2024 was a Monday.
+    for day in (0..119).filter(|day| ![17, 40, 59, 83].contains(day)) {
+        let (month, of_month) = [(1, 0), (2, 31), (3, 60), (4, 91)]
+            .into_iter()
+            .rfind(|(_, before)| day >= *before)
+            .map(|(month, before)| (month, day - before + 1))
+            .unwrap();
+        let sold = if day % 7 == 6 { 1 } else { 40 + day * 7 % 5 };
+        rows += &format!("2024-{month:02}-{of_month:02},{sold}\n");
+    }
+    std::fs::write(&path, rows).unwrap();
+    let path = path.to_str().unwrap();
+    let forecast = |calendar: &str, experts: &[&str]| {
+        let command = ["forecast", path, "--horizon", "7", "--calendar", calendar];
+        let output = statecast(&[&command[..], experts].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        (said, String::from_utf8(output.stdout).unwrap())
+    };
+    let (said, table) = forecast("auto", &[]);
+    assert!(said.contains("calendar: days of the week"), "{said}");
+    assert!(
+        table
+            .lines()
+            .nth(1)
+            .unwrap()
+            .starts_with("0,115,2024-04-29,sold"),
+        "{table}"
+    );
+    let (said, without) = forecast("none", &[]);
+    assert!(!said.contains("calendar"), "{said}");
+    assert_ne!(table, without);
+    // The 5th of May is a Sunday.
+    let (_, table) = forecast("auto", &["--experts", "calendar"]);
+    let sunday = table.lines().nth(7).unwrap();
+    let mean: f64 = sunday.split(',').nth(4).unwrap().parse().unwrap();
+    assert!(sunday.contains("2024-05-05") && mean < 10.0, "{sunday}");
+    fails(
+        &["forecast", path, "--experts", "ar", "--calendar", "none"],
+        "no forecaster reads the calendar",
+    );
+}
+
+/// A tank that is filled, held and drained in turn.
+fn tank(path: &std::path::Path, header: &str, cell: impl Fn(usize) -> String) {
+    let mut rows = format!("{header}\n");
+    let mut level = 1.0;
+    for t in 0..120 {
+        let mode = ["fill", "hold", "drain"][t / 5 % 3];
+        level += [0.3, 0.0, -0.3][t / 5 % 3];
+        rows += &format!("{level:.1},{mode}{}\n", cell(t));
+    }
+    std::fs::write(path, rows).unwrap();
+}
+
+#[test]
+fn words_are_levels_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tank.csv");
+    tank(&path, "level,mode,valve", |t| {
+        format!(",{}", ["open", "closed"][t / 5 % 2])
+    });
+    let file = path.to_str().unwrap();
+    let forecast = |more: &[&str]| {
+        let command = ["forecast", file, "--horizon", "4", "--samples", "50"];
+        let output = statecast(&[&command[..], more].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        (said, String::from_utf8(output.stdout).unwrap())
+    };
+    let (_, table) = forecast(&[]);
+    assert!(!table.contains("p(fill)"), "{table}");
+    let (said, table) = forecast(&["--levels", "mode,valve", "--holdout"]);
+    assert!(said.contains("mode takes drain, fill, hold"), "{said}");
+    let mut lines = table.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let place = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    let words = ["p(drain)", "p(fill)", "p(hold)"].map(place);
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
+    let of = |name: &str| {
+        let rows = rows.iter().filter(|row| row[place("variable")] == name);
+        rows.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!((rows.len(), of("level").len()), (12, 4));
+    for row in of("mode") {
+        let shares = words.map(|word| row[word].parse::<f64>().unwrap());
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{row:?}");
+        assert_eq!(row[place("level")], "drain");
+        assert_eq!(row[place("observed_level")], "drain");
+        assert_eq!((row[place("q0.5")], row[place("p(open)")]), ("NaN", "NaN"));
+    }
+    for row in of("valve") {
+        let shares = ["p(closed)", "p(open)"].map(|word| row[place(word)].parse::<f64>().unwrap());
+        assert!((shares[0] + shares[1] - 1.0).abs() < 1e-9, "{row:?}");
+    }
+    let rows = (0..90).map(|row| format!("{row},w{}\n", row % 25));
+    let many = folder.path().join("many.csv");
+    std::fs::write(&many, "x,mode\n".to_owned() + &rows.collect::<String>()).unwrap();
+    fails(
+        &["forecast", many.to_str().unwrap(), "--levels", "mode"],
+        "column mode holds 25 different words, at most 20 can be levels",
+    );
+    fails(&["forecast", file, "--levels", "made"], "made");
+}

@@ -34,7 +34,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     /// Methods: persistence, mean, ar, ari, sari, log-sari, harmonic, log-harmonic, harmonic-ari, log-harmonic-ari, ets, log-ets,
-    /// linear, quadratic, fourier, smoothing, seasonal, analogue, scales, knn, mlp, mixture, builtin or any other model's source
+    /// calendar, log-calendar, calendar-ari, log-calendar-ari, linear, quadratic, fourier, smoothing, seasonal, analogue, scales,
+    /// knn, mlp, mixture, builtin or any other model's source
     #[arg(
         long,
         value_name = "NAMES",
@@ -55,6 +56,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windows = arguments.windowed.windows()?;
     let settings = arguments.model.settings(arguments.model.method())?;
+    let settings = arguments.windowed.calendar.of(settings);
     let with_reward = arguments.model.with_reward;
     let series = arguments.windowed.series(settings, windows, with_reward)?;
     let work = arguments.windowed.work(series.all()?);

@@ -46,6 +46,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windows = arguments.windowed.windows()?;
     let settings = arguments.model.settings(arguments.model.method())?;
+    let settings = arguments.windowed.calendar.of(settings);
     let with_reward = arguments.model.with_reward;
     let series = arguments.windowed.series(settings, windows, with_reward)?;
     let name = arguments.experts.name(&arguments.model);
@@ -64,6 +65,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     calibration.forecast = settings;
     let combining = Combining::default().with_alpha(arguments.alpha);
     calibration.combining = arguments.bands.of(combining);
+    let read = forecasters.forecaster(&name, settings, calibration.combining)?;
+    arguments.windowed.tell_cycles(&series, &[read])?;
     let terminal = Terminal::new("calibrate");
     let study = CalibrationStudy::run(&series, &forecasters, &calibration, &terminal)?;
     drop(terminal);

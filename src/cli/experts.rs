@@ -76,10 +76,11 @@ pub(super) fn names(lists: &[NameList]) -> Vec<ForecasterName> {
 #[command(next_help_heading = "Uncertainty")]
 pub(super) struct NameArguments {
     /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
-    /// persistence, mean, ar, ari, sari, log-sari, harmonic, log-harmonic, harmonic-ari, log-harmonic-ari, ets, log-ets, linear,
-    /// quadratic, fourier, smoothing, seasonal, analogue, scales, knn, mlp [default: the model; where it is the bundled one and the method residual, paths of several steps are
+    /// persistence, mean, ar, ari, sari, log-sari, harmonic, log-harmonic, harmonic-ari, log-harmonic-ari, ets, log-ets, calendar,
+    /// log-calendar, calendar-ari, log-calendar-ari, linear, quadratic, fourier, smoothing, seasonal, analogue, scales, knn, mlp
+    /// [default: the model; where it is the bundled one and the method residual, paths of several steps are
     /// shared out among those of the model, of its digits, of the experts linear, fourier and scales and, where there are
-    /// no actions, of ari, harmonic and the like and of quadratic and fourier with weights drawn once a path, but not with --simulator]
+    /// no actions, of ari, harmonic, with dates calendar, and the like and of quadratic and fourier with weights drawn once a path, but not with --simulator]
     #[arg(long, value_name = "NAMES")]
     experts: Vec<NameList>,
 }

@@ -47,6 +47,10 @@ pub(super) struct Columns {
     /// Action columns, names or globs [default: guessed]
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     action: Vec<String>,
+    /// Columns of words that are states too, names or globs: levels such as open and closed, at most 20 a column. Each word is a
+    /// state of 0 and 1; forecast tells the probability of each
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    levels: Vec<String>,
     /// Reward column [default: guessed]
     #[arg(long, value_name = "COLUMN")]
     reward: Option<String>,
@@ -105,6 +109,7 @@ impl Columns {
         RoleSelection {
             state: self.state.clone(),
             action: self.action.clone(),
+            levels: self.levels.clone(),
             reward: self.reward.clone(),
             episode: self.episode.clone(),
             time: self.time.clone(),
@@ -455,6 +460,7 @@ impl ModelArguments {
             scale: self.scale,
             temperature: Temperature::new(self.temperature)?,
             tolerance: self.tolerance(),
+            ..Settings::default()
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod actions;
 mod backtest;
+mod calendar;
 mod calibrate;
 mod choices;
 mod control;

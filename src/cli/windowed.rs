@@ -7,6 +7,7 @@ use anyhow::ensure;
 use clap::Args;
 use serde::Serialize;
 
+use super::calendar::{CalendarArguments, tell_cycles};
 use super::endings::{is_standard_output, written_as};
 use super::input::Columns;
 use super::outputs::{Ending, file_name};
@@ -53,6 +54,8 @@ pub(super) struct WindowArguments {
     report: Option<PathBuf>,
     #[command(flatten)]
     residual: ResidualArguments,
+    #[command(flatten)]
+    pub(super) calendar: CalendarArguments,
 }
 
 #[derive(Serialize)]
@@ -161,8 +164,21 @@ impl WindowArguments {
         methods: &[Forecaster],
     ) -> anyhow::Result<Backtest> {
         let settings = self.settings(series);
+        self.tell_cycles(series, methods)?;
         let terminal = Terminal::new(command);
         Ok(Backtest::run(series, methods, settings, &terminal)?)
+    }
+
+    /// Says which cycles of the calendar are read in the first window.
+    pub(super) fn tell_cycles(
+        &self,
+        series: &BacktestSeries,
+        methods: &[Forecaster],
+    ) -> anyhow::Result<()> {
+        if let Some((_, first)) = series.all()?.first() {
+            tell_cycles(methods, &first.slice(0..self.context.min(first.rows())));
+        }
+        Ok(())
     }
 
     /// True if a report is wanted.

@@ -68,7 +68,7 @@ impl Parts<'_> {
 #[pymethods]
 impl Recording {
     #[staticmethod]
-    #[pyo3(signature = (path, *, state, action, reward, episode, time, duplicates, missing, missing_values, encoding, transitions))]
+    #[pyo3(signature = (path, *, state, action, reward, episode, time, duplicates, missing, missing_values, encoding, transitions, levels))]
     #[expect(clippy::too_many_arguments, reason = "keywords of Python")]
     fn read(
         py: Python<'_>,
@@ -83,6 +83,7 @@ impl Recording {
         missing_values: Vec<f64>,
         encoding: Option<String>,
         transitions: bool,
+        levels: Vec<String>,
     ) -> PyResult<Self> {
         let unknown = |setting: &str, value: &str, known: &str| {
             StatecastError::new_err(format!("`{setting}={value}`: use {known}"))
@@ -90,6 +91,7 @@ impl Recording {
         let selection = RoleSelection {
             state,
             action,
+            levels,
             reward,
             episode,
             time,

@@ -13,6 +13,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 
 use super::actions::FutureArguments;
+use super::calendar::{CalendarArguments, tell_of};
 use super::endings::written_as;
 use super::experts::{
     BandArguments, ExpertArguments, NameArguments, TrainArguments, finish, load, with_system,
@@ -56,6 +57,8 @@ pub(super) struct Arguments {
     model: ModelArguments,
     #[command(flatten)]
     residual: ResidualArguments,
+    #[command(flatten)]
+    calendar: CalendarArguments,
     #[command(flatten)]
     experts: NameArguments,
     #[command(flatten)]
@@ -112,6 +115,7 @@ pub(super) fn run(mut arguments: Arguments) -> anyhow::Result<()> {
     arguments.check_outputs()?;
     arguments.recording.columns.fill_by_default();
     let settings = arguments.model.settings(arguments.model.method())?;
+    let settings = arguments.calendar.of(settings);
     arguments.residual.check(settings.method)?;
     let held_out = match arguments.holdout {
         true => arguments.horizon.get(),
@@ -261,6 +265,12 @@ impl Arguments {
 
     /// Says on standard error what was forecast, once all files are written.
     fn print(&self, forecasts: &[Forecast]) {
+        if let Some(cycles) = forecasts
+            .iter()
+            .find_map(|one| one.reading.calendar.as_ref())
+        {
+            tell_of(cycles);
+        }
         note(&printed::levels(forecasts));
         note(&printed::leaders(forecasts));
         note(&printed::paths(forecasts));

@@ -37,6 +37,8 @@ const SINGLE: &[&str] = &["forecast", "density", "calibrate", "markov", "train"]
 const LISTED: &[&str] = &["backtest", "training-run"];
 /// Commands that read series by a method.
 const READING: &[&str] = &["forecast", "density", "calibrate", "backtest"];
+/// Commands whose forecasters may read the calendar of rows.
+const WITH_CALENDAR: &[&str] = &["forecast", "calibrate", "backtest"];
 /// Commands with estimators.
 const ESTIMATING: &[&str] = &["evaluate", "replay"];
 const FORECASTING: &[&str] = &[
@@ -210,6 +212,11 @@ const RULES: &[Rule] = &[
         let takes = |name: &String| seasonal().contains(&&name[..]);
         let reads = given.reads() || given.forecasters().iter().any(takes);
         (!reads).then(|| ForecastersError::NoReaderOfPeriod.to_string())
+    }),
+    rule(&["calendar"], WITH_CALENDAR, |given| {
+        let takes = |name: &String| name.contains("calendar");
+        let reads = given.reads() || given.forecasters().iter().any(takes);
+        (!reads).then(|| "no forecaster reads the calendar".to_owned())
     }),
     rule(&["simulator"], READING, no_language),
     rule(

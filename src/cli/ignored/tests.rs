@@ -18,6 +18,7 @@ const WITHOUT_EFFECT: &str = "\
 --env: evaluate a.csv --policy random --estimators behaviour --horizon 9 --env pendulum
 --seed: evaluate a.csv --policy random --estimators behaviour --seed 1
 --period: forecast a.csv --experts ar --period 7
+--calendar: forecast a.csv --experts ar --calendar none
 --period: backtest a.csv --models ar,knn --period 7
 --simulator: forecast a.csv --experts ar --simulator x
 --future: forecast a.csv --experts persistence --future b.csv

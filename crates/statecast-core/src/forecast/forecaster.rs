@@ -8,13 +8,14 @@ use ndarray::{ArrayView2, s};
 use super::ends::Ends;
 use super::long_context::{first_shown, longest_segment, most_steps};
 use super::{
-    Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Temperature, Tolerance,
-    Variables,
+    Cycles, Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Temperature,
+    Tolerance, Variables,
 };
 use crate::codec::Scale;
 use crate::disentangle::{Components, Disentangler};
 use crate::experts::{CENTRE, MAX_POSITION};
 use crate::model::Model;
+use crate::recording::Calendar;
 
 /// How variables become channels (Benechehab et al., arXiv 2410.11711).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,6 +70,8 @@ pub struct Settings {
     pub temperature: Temperature,
     /// Probability that may stay unrefined where numbers are written digit by digit.
     pub tolerance: Tolerance,
+    /// Whether forecasters may read the calendar of rows: times of the day, days of the week, and so on.
+    pub calendar: bool,
 }
 
 impl Default for Settings {
@@ -81,6 +84,7 @@ impl Default for Settings {
             scale: Scale::default(),
             temperature: Temperature::default(),
             tolerance: Tolerance::default(),
+            calendar: true,
         }
     }
 }
@@ -362,6 +366,21 @@ impl Forecaster {
         Ok(reading)
     }
 
+    /// The calendar of a context's rows, if it is read and shows cycles.
+    fn calendar(&self, context: &Variables) -> Option<Calendar> {
+        self.cycles(context)?;
+        context.calendar.clone()
+    }
+
+    /// The cycles of the calendar that it reads in a context; none if it reads no calendar, no times are known, the context is
+    /// too short for any, or actions drive it.
+    pub fn cycles(&self, context: &Variables) -> Option<Cycles> {
+        let calendar = context.calendar.as_ref()?;
+        let is_read = self.settings.calendar && self.predictor.reads_calendar();
+        let cycles = (is_read && context.actions.is_empty()).then(|| calendar.cycles())?;
+        (!cycles.is_empty()).then_some(cycles)
+    }
+
     /// What is fitted on some rows, of which none was read.
     fn begin_on(&self, context: &Variables, horizon: usize) -> Result<Reading, ForecastError> {
         let rows = context.rows();
@@ -401,6 +420,7 @@ impl Forecaster {
             units: largest(context.actions.view()),
             outcomes: outcomes(context, &encoding, &active),
             ends: vec![Ends::default(); active.len()],
+            calendar: self.calendar(context),
             encoding,
             active,
             continuation: None,

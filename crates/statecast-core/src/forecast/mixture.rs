@@ -86,6 +86,10 @@ impl Predictor for Mixture {
     fn is_bounded(&self) -> bool {
         self.experts.iter().all(|expert| expert.is_bounded())
     }
+
+    fn reads_calendar(&self) -> bool {
+        self.experts.iter().any(|expert| expert.reads_calendar())
+    }
 }
 
 /// A mixture of at least one forecaster of so many channels.

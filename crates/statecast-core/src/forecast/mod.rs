@@ -56,7 +56,7 @@ pub use simultaneous::{Level, SimultaneousBand, WholePaths};
 pub use stacked::{PathWeight, Stacked};
 pub use statecast_lm::decode::{Session, Temperature, TemperatureError, Tolerance};
 pub use summary::{Levels, Summary};
-pub use univariate::{Form, Univariate};
+pub use univariate::{Cycles, Form, Univariate};
 pub use variables::{ChannelParts, RewardRow, Role, Variables};
 
 /// Why a forecast cannot be made.

@@ -10,6 +10,7 @@ use super::{Encoding, ForecastError, PathWeight};
 use crate::codec::{BIN_COUNT, Bin, Cell, Grid, Quantised};
 use crate::density::locate;
 use crate::experts::Leadership;
+use crate::recording::Calendar;
 
 /// Separates the random stream of a path's parameters from that of its values.
 const PARAMETERS: u64 = 0x5eed_ba5e;
@@ -144,6 +145,8 @@ pub struct Start<'s> {
     pub rows: usize,
     /// Steps that are going to be forecast after them; zero if their number is not known.
     pub ahead: usize,
+    /// The calendar of the rows, where it is known and shows cycles.
+    pub calendar: Option<&'s Calendar>,
 }
 
 impl Start<'_> {
@@ -260,6 +263,11 @@ pub trait Predictor: Send + Sync {
 
     /// True if forecasts beyond the context need the actions to come.
     fn needs_actions(&self) -> bool {
+        false
+    }
+
+    /// True if it forecasts better where the calendar of rows is known.
+    fn reads_calendar(&self) -> bool {
         false
     }
 

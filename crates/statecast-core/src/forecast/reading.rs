@@ -15,6 +15,7 @@ use super::{
 use crate::codec::Bin;
 use crate::density::BinnedDensity;
 use crate::experts::Leadership;
+use crate::recording::Calendar;
 
 /// Joint draws after the one-step quantiles of a mixed variable.
 const ONE_STEP_DRAWS: usize = 1000;
@@ -32,6 +33,8 @@ pub struct Reading {
     pub(super) units: Vec<f64>,
     /// Places, among the channels that are predicted, of those from which nothing follows.
     pub(super) outcomes: Vec<usize>,
+    /// The calendar of the rows, if it is read.
+    pub(super) calendar: Option<Calendar>,
     pub(super) one_step: OneStep,
     /// How often the values of the channels that are predicted have left their axes.
     pub(super) ends: Vec<Ends>,
@@ -323,6 +326,7 @@ impl Reading {
             outcomes: &self.outcomes,
             rows,
             ahead,
+            calendar: self.calendar.as_ref(),
         }
     }
 

@@ -241,6 +241,10 @@ impl Predictor for Recalibrated {
     fn is_bounded(&self) -> bool {
         self.0.is_bounded()
     }
+
+    fn reads_calendar(&self) -> bool {
+        self.0.reads_calendar()
+    }
 }
 
 struct State {

@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use super::ForecastError;
 use super::Method;
 use super::levels::FewLevels;
-use crate::recording::{Episode, Recording};
+use crate::recording::{Calendar, Episode, Recording};
 
 /// Most variables that are forecast together. Online experts learn how each follows from all, which takes time and
 /// memory with the square of their number, and a copula with the cube; a model reads each of them.
@@ -45,6 +45,8 @@ pub struct Variables {
     /// Rows that begin a run, `[rows]`: they do not follow from the row before them, and how they were
     /// predicted says nothing of a forecaster.
     pub begins: Vec<bool>,
+    /// When the rows were recorded, where it is known and their clock goes on evenly.
+    pub calendar: Option<Calendar>,
 }
 
 /// States, actions and rewards of a run's rows, of which [`Variables`] are made.
@@ -105,6 +107,7 @@ impl Variables {
             roles,
             actions: values.select(Axis(1), &actions),
             begins: vec![false; values.nrows()],
+            calendar: None,
             values,
         }
     }
@@ -135,11 +138,14 @@ impl Variables {
             action_names: recording.action_names(),
             actions: episode.actions().slice_move(of_rows),
             reward: reward.map(|(name, rewards)| {
-                let rewards = rewards.slice(s![rows]);
+                let rewards = rewards.slice(s![rows.clone()]);
                 (name, rewards, RewardRow::OfAction)
             }),
         };
-        Self::of_parts(parts, method)
+        Self {
+            calendar: episode.times().and_then(|times| Calendar::of(times, rows)),
+            ..Self::of_parts(parts, method)
+        }
     }
 
     /// The variables that a method forecasts of states, actions and rewards.
@@ -179,6 +185,7 @@ impl Variables {
             names,
             roles,
             begins: vec![false; rows],
+            calendar: None,
             values,
             actions: parts.actions.to_owned(),
         }
@@ -210,6 +217,8 @@ impl Variables {
             concatenate(Axis(0), &parts).expect("the caller's parts have the same columns")
         };
         let mut begins: Vec<bool> = parts.iter().flat_map(|part| part.begins.clone()).collect();
+        let calendars: Option<Vec<Calendar>> =
+            parts.iter().map(|part| part.calendar.clone()).collect();
         let mut seam = 0;
         for part in parts {
             if let Some(first) = begins.get_mut(seam).filter(|_| seam > 0) {
@@ -223,6 +232,7 @@ impl Variables {
             values: stacked(|part| part.values.view()),
             actions: stacked(|part| part.actions.view()),
             begins,
+            calendar: calendars.and_then(|calendars| Calendar::joined(&calendars)),
         }
     }
 
@@ -262,7 +272,8 @@ impl Variables {
             roles: self.roles.clone(),
             values: self.values.slice(s![rows.clone(), ..]).to_owned(),
             actions: self.actions.slice(s![rows.clone(), ..]).to_owned(),
-            begins: self.begins[rows].to_vec(),
+            begins: self.begins[rows.clone()].to_vec(),
+            calendar: self.calendar.as_ref().map(|calendar| calendar.slice(rows)),
         }
     }
 

@@ -11,6 +11,7 @@ use super::finished::LeftOut;
 use super::labels::Claim;
 use super::source::{Column, Kind, Source, list};
 use super::table::{Slot, Table};
+use super::word_levels::WordColumn;
 use super::{
     AssignedRole, Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RecordingError, RoleSelection,
     Roles,
@@ -27,6 +28,8 @@ pub(super) struct Resolved<'a> {
     transitions: bool,
     duplicates: Duplicates,
     missing_values: Vec<f64>,
+    /// Columns of words that are states.
+    levels: Vec<String>,
 }
 
 /// Gives the columns their roles.
@@ -40,6 +43,13 @@ pub(super) fn resolve<'a>(
     assignment.guess(selection)?;
     if !selection.state.is_empty() && selection.time.is_none() {
         assignment.guess_counters();
+    }
+    let levels = assignment.take_levels(&selection.levels)?;
+    if let (Some(column), Duplicates::Mean) = (levels.first(), selection.duplicates) {
+        return Err(RecordingError::Invalid {
+            name: column.clone(),
+            reason: "words have no mean; use `duplicates=last`".to_owned(),
+        });
     }
     if assignment.roles.state.columns.is_empty() {
         assignment.take_number_beside_date()?;
@@ -61,6 +71,7 @@ pub(super) fn resolve<'a>(
     Ok(Resolved {
         transitions: selection.transitions,
         missing_values: selection.missing_values.clone(),
+        levels,
         ..resolved
     })
 }
@@ -101,6 +112,8 @@ impl Resolved<'_> {
         let mut table = Table::new(self.file, missing, &self.columns, &self.slots);
         table.duplicates = self.duplicates;
         table.missing_values.clone_from(&self.missing_values);
+        let words = self.levels.iter().map(|name| WordColumn::new(name));
+        table.word_columns = words.collect();
         table.wants_successors = self.transitions;
         table.open_states = self.open_states;
         table.needs_states = self.needs_states;
@@ -303,6 +316,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
             transitions: false,
             duplicates,
             missing_values: Vec::new(),
+            levels: Vec::new(),
         })
     }
 

@@ -66,6 +66,17 @@ impl Table {
                 };
                 self.part(index, value);
             }
+            Slot::Value(block, position) if self.is_of_words(block, position) => {
+                let code = match cell {
+                    Cell::Text(text) => self.code(position, text),
+                    Cell::Integer(value) => self.code(position, &value.to_string()),
+                    Cell::Float(value) if value.is_finite() => {
+                        self.code(position, &value.to_string())
+                    }
+                    Cell::Float(_) | Cell::Time(_) | Cell::Missing => None,
+                };
+                self.set(block, position, row, code.unwrap_or(f64::NAN));
+            }
             Slot::Value(block, position) => {
                 let value = match cell {
                     Cell::Missing => f64::NAN,

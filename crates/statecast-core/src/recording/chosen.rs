@@ -63,7 +63,7 @@ impl Assignment<'_, '_> {
     }
 
     /// Patterns of a list, of which those that are a name together once held a comma.
-    fn joined(&self, patterns: &[String]) -> Vec<String> {
+    pub(super) fn joined(&self, patterns: &[String]) -> Vec<String> {
         let mut joined = Vec::new();
         let mut rest = patterns;
         while let Some(first) = rest.first() {
@@ -79,7 +79,11 @@ impl Assignment<'_, '_> {
         joined
     }
 
-    fn matches(&self, pattern: &str, role: &'static str) -> Result<Vec<usize>, RecordingError> {
+    pub(super) fn matches(
+        &self,
+        pattern: &str,
+        role: &'static str,
+    ) -> Result<Vec<usize>, RecordingError> {
         let found = matching(self.columns, pattern).map_err(|fault| RecordingError::BadGlob {
             file: self.file.to_owned(),
             pattern: pattern.to_owned(),

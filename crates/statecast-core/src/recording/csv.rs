@@ -446,6 +446,12 @@ impl CsvSource {
                     table.part(index, value.unwrap_or(f64::NAN));
                     continue;
                 }
+                Slot::Value(block, position) if table.is_of_words(block, position) => {
+                    match table.code(position, self.records.text(record, cell)?) {
+                        Some(code) => Parsed::Number(code),
+                        None => Parsed::Missing("empty"),
+                    }
+                }
                 Slot::Value(block, position) => match self.parse(index, cell) {
                     Parsed::Text => {
                         let text = std::str::from_utf8(cell).unwrap_or_default();

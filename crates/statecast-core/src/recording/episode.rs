@@ -4,7 +4,9 @@ use std::path::Path;
 
 use ndarray::{ArcArray2, Array1, Array2, ArrayView2, s};
 
-use super::{EndFlag, MissingPolicy, RecordingError, RoleSelection, TimeAxis, Timeline};
+use super::{
+    EndFlag, MissingPolicy, RecordingError, RoleSelection, TimeAxis, Timeline, WordLevels,
+};
 
 /// The largest size of a value: sums of squares of such values are finite.
 pub(crate) const LARGEST: f64 = 1e150;
@@ -302,6 +304,7 @@ pub struct Recording {
     reward_name: Option<String>,
     episodes: Vec<Episode>,
     end_flag: EndFlag,
+    word_levels: Vec<WordLevels>,
 }
 
 impl Recording {
@@ -404,7 +407,21 @@ impl Recording {
             reward_name,
             episodes,
             end_flag: EndFlag::default(),
+            word_levels: Vec::new(),
         })
+    }
+
+    /// The same, whose last states stand for words of columns.
+    pub(super) fn with_word_levels(self, word_levels: Vec<WordLevels>) -> Self {
+        Self {
+            word_levels,
+            ..self
+        }
+    }
+
+    /// Columns of words, and the states that stand for them.
+    pub fn word_levels(&self) -> &[WordLevels] {
+        &self.word_levels
     }
 
     /// The same, with what the flags of its ends mean.

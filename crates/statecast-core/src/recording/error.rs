@@ -211,6 +211,19 @@ pub enum RecordingError {
         limit: usize,
     },
 
+    /// A column of levels holds more words than may be levels.
+    #[error("{}: column {column} holds {words} different words, at most {most} can be levels", file.display())]
+    ManyWords {
+        /// The file asked for.
+        file: PathBuf,
+        /// Name of the column.
+        column: String,
+        /// How many there are.
+        words: usize,
+        /// How many there may be.
+        most: usize,
+    },
+
     /// A used cell holds words.
     #[error("{}: row {row}{}, column {column} holds {text:?}, not a number; choose other columns, correct it, or empty it and give `missing=hold`", file.display(), in_line(*line))]
     NotANumber {

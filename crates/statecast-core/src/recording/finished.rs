@@ -77,6 +77,7 @@ impl Table {
             }
         }
         self.refuse_large()?;
+        let levels = self.spread_words(roles)?;
         let timeline = |range: Range<usize>| {
             let (column, times) = self.times.as_ref()?;
             Timeline::of(column, times, &self.row_in_file[range])
@@ -114,7 +115,8 @@ impl Table {
                 let flags = |cells: &Cells| range.clone().map(|row| cells.is_set(row)).collect();
                 let (terminated, truncated) = (flags(&terminated), flags(&truncated));
                 let last = successors.finite_row(range.end - 1);
-                let last = last.or_else(|| final_state.filter(fits).map(Array1::from));
+                let last = last.map(|state| state.to_vec()).or(final_state);
+                let last = last.filter(fits).map(Array1::from);
                 let taken = log_probabilities.column(range.clone());
                 let times = times.as_ref().map(|(_, times)| {
                     let rows = order[range.clone()].iter();
@@ -131,6 +133,7 @@ impl Table {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let recording = Recording::new(state_names, action_names, reward_name, episodes)?;
+        let recording = recording.with_word_levels(levels);
         let left_out = LeftOut {
             counters: self.counters,
             identifiers: self.identifiers,

@@ -18,6 +18,7 @@ mod backwards;
 mod boundaries;
 mod bounds;
 mod calendar;
+mod calendar_rows;
 mod cell;
 mod cells;
 mod chosen;
@@ -89,12 +90,14 @@ mod tsf;
 mod unread;
 mod weekly;
 mod wide;
+mod word_levels;
 mod wrapped;
 mod written;
 
 use std::path::Path;
 
 use crate::impute::Imputation;
+pub use calendar_rows::{Calendar, Moment};
 pub use end_flag::EndFlag;
 pub(crate) use episode::LARGEST;
 pub use episode::{Episode, Recording};
@@ -104,6 +107,7 @@ pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
 pub use table::{Duplicates, MissingPolicy};
 pub use timeline::{FutureActions, PlannedSteps, Timeline};
 pub use times::{TimeAxis, TimeStamp};
+pub use word_levels::WordLevels;
 
 /// Reads a recording.
 ///

@@ -15,6 +15,8 @@ pub struct RoleSelection {
     pub state: Vec<String>,
     /// The action columns.
     pub action: Vec<String>,
+    /// Columns of words that are states too, of at most 20 words ([`WordLevels`](super::WordLevels)).
+    pub levels: Vec<String>,
     /// The reward column.
     pub reward: Option<String>,
     /// The column whose value says which rows belong together.

@@ -16,6 +16,7 @@ use super::readings::Times;
 use super::rounded::Rounded;
 use super::source::{Column, Kind};
 use super::time_names::Part;
+use super::word_levels::WordColumn;
 use super::written::Written;
 
 /// Values whose memory a date or a label takes.
@@ -93,6 +94,8 @@ pub(super) struct Table {
     /// Columns that may be the time together, in the order of the file.
     pub(super) time_parts: Vec<PartColumn>,
     pub(super) words: Option<Labels>,
+    /// Columns of words that are states.
+    pub(super) word_columns: Vec<WordColumn>,
     /// Names and rows of episodes that the file itself tells apart.
     pub(super) parts: Option<Vec<(String, usize)>>,
     /// The file that is read, if it is one of several.
@@ -202,6 +205,7 @@ impl Table {
             clocks: clocks.iter().map(clock).collect(),
             time_parts,
             words,
+            word_columns: Vec::new(),
             parts: None,
             part: None,
             flags_cut_parts: false,

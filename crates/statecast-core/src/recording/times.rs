@@ -1,5 +1,6 @@
 //! When the rows of an episode were recorded, and when those that follow will be.
 
+use super::calendar_rows::Moment;
 use super::gregorian::{Date, WithTime};
 use super::instants::{NANOS_OF_DAY, days_of_month};
 use super::order::gaps;
@@ -116,22 +117,45 @@ impl TimeAxis {
             Scale::Modulo { modulus, from } => {
                 TimeStamp::Number(self.rounded((value - from).rem_euclid(modulus) + from))
             }
+            Scale::Months { nanos, .. } => TimeStamp::Date(text(self.date(value)?, nanos != 0)),
+            Scale::Since(origin, unit) => {
+                let with_time = unit == Unit::Second || origin.nanos != 0;
+                TimeStamp::Date(text(self.date(value)?, with_time))
+            }
+        })
+    }
+
+    /// The date that the clock counts to, if it counts dates.
+    fn date(&self, value: f64) -> Option<Date> {
+        match self.scale {
+            Scale::Plain | Scale::Modulo { .. } => None,
             Scale::Months { day, nanos } => {
                 let month = value.round() as i64;
                 let last = days_of_month(month);
-                let date = Date {
+                Some(Date {
                     year: month.div_euclid(12),
                     month: month.rem_euclid(12) + 1,
                     day: i64::from(day.map_or(last, |day| day.min(last))),
                     nanos,
-                };
-                TimeStamp::Date(text(date, nanos != 0))
+                })
             }
-            Scale::Since(origin, unit) => {
-                let with_time = unit == Unit::Second || origin.nanos != 0;
-                TimeStamp::Date(text(since(origin, unit, value), with_time))
-            }
-        })
+            Scale::Since(origin, unit) => Some(since(origin, unit, value)),
+        }
+    }
+
+    /// Recorded rows.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether it is known how the clock goes on.
+    pub(super) fn is_regular(&self) -> bool {
+        self.step.is_some()
+    }
+
+    /// The moment of a row, which may follow those of the recording, if the clock counts dates.
+    pub(super) fn moment(&self, row: usize) -> Option<Moment> {
+        self.date(self.value(row)?).map(Moment)
     }
 
     /// What the clock counts at a row, which may follow those of the recording.

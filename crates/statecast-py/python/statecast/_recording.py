@@ -113,6 +113,7 @@ class Recording:
         missing_values: Sequence[float] = (),
         encoding: str | None = None,
         transitions: bool = False,
+        levels: str | Sequence[str] = (),
     ) -> Recording:
         """Reads a file or folder: CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5, MAT or TSF.
 
@@ -127,6 +128,7 @@ class Recording:
             missing: whether a missing value is an `error`, the last one is `hold`, or a `model` fills states.
             missing_values: numbers that stand for missing values, such as -999.
             encoding: of text, such as `latin-1`.
+            levels: names of columns of words that are states too, at most 20 words each: a state of 0 and 1 a word.
             transitions: whether states after last steps are looked for, as policy evaluation needs them.
 
         Raises:
@@ -146,6 +148,7 @@ class Recording:
                 missing_values=[float(value) for value in missing_values],
                 encoding=encoding,
                 transitions=transitions,
+                levels=[levels] if isinstance(levels, str) else list(levels),
             )
         )
 

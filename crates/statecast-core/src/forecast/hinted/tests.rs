@@ -91,6 +91,7 @@ fn state(model: &Model, recording: &Recording) -> State {
             outcomes: &[],
             rows: recording.begins.len(),
             ahead: 0,
+            calendar: None,
         })
         .unwrap()
 }

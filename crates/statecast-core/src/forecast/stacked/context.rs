@@ -17,6 +17,7 @@ use crate::forecast::long_context::first_shown;
 use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
+use crate::recording::Calendar;
 
 /// Growth of a context, and of the steps asked for, since weights were chosen, from which on they are
 /// chosen anew.
@@ -36,6 +37,7 @@ pub(super) struct Context {
     active: Vec<usize>,
     units: Vec<f64>,
     outcomes: Vec<usize>,
+    calendar: Option<Calendar>,
     rows: Rows,
     /// Rows that are going to come, and steps that are going to be forecast after them: until the first
     /// rows come that were not passed.
@@ -112,6 +114,7 @@ impl Context {
             active: start.active.to_vec(),
             units: start.units.to_vec(),
             outcomes: start.outcomes.to_vec(),
+            calendar: start.calendar.cloned(),
             rows: Rows::new(start.channels(), start.units.len(), kept),
             states: Vec::new(),
             stack: RefCell::default(),
@@ -179,6 +182,7 @@ impl Context {
             outcomes: &self.outcomes,
             rows,
             ahead: steps,
+            calendar: self.calendar.as_ref(),
         };
         let mut again = Self::new(self.forecasters.clone(), start)?;
         again.rows = self.rows.again();
@@ -271,6 +275,7 @@ impl Context {
             outcomes: &self.outcomes,
             rows,
             ahead: steps,
+            calendar: self.calendar.as_ref(),
         })?;
         let kept = rows.saturating_sub(self.forecasters.judging.rows);
         let passed = passed.max(kept);

@@ -197,8 +197,11 @@ impl Stacked {
             return all;
         }
         all.judging = Judging::UNDRIVEN;
+        let reads =
+            |other: &Arc<dyn Predictor>| start.calendar.is_some() || !other.reads_calendar();
+        let undriven = undriven.into_iter().filter(reads);
         let with = |all: Self, other: Arc<dyn Predictor>| all.with(&other.name(), other);
-        undriven.into_iter().fold(all, with)
+        undriven.fold(all, with)
     }
 
     /// The same for paths on which a policy reacts. It mends errors that add up where nobody reacts, so
@@ -238,6 +241,11 @@ impl Predictor for Stacked {
 
     fn is_bounded(&self) -> bool {
         self.first.is_bounded()
+    }
+
+    fn reads_calendar(&self) -> bool {
+        let others = self.others.iter().chain(&self.undriven);
+        self.first.reads_calendar() || others.into_iter().any(|other| other.reads_calendar())
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
+use super::calendar::Known;
 use super::component::{Component, Lags};
 use super::form::Form;
 use super::seasons::Season;
@@ -40,6 +41,10 @@ pub(super) struct Channel {
     zero: Option<f64>,
     /// Rows of a season that is known beforehand.
     given: Option<usize>,
+    /// The calendar of the rows, if it is known.
+    known: Option<Arc<Known>>,
+    /// Rows of all runs.
+    rows: usize,
     /// The last positions since the present run began, and how many before these are forgotten.
     past: Arc<Vec<f64>>,
     forgotten: usize,
@@ -65,6 +70,8 @@ pub(super) struct Path {
     own: Vec<f64>,
     /// Whether nothing before its own positions is its past.
     begun: bool,
+    /// Rows that it went on by.
+    steps: usize,
 }
 
 impl Channel {
@@ -73,6 +80,8 @@ impl Channel {
             form,
             zero,
             given,
+            known: None,
+            rows: 0,
             past: Arc::default(),
             forgotten: 0,
             least: f64::INFINITY,
@@ -90,11 +99,18 @@ impl Channel {
         channel
     }
 
+    /// The same, whose regressions read a calendar.
+    pub(super) fn knowing(mut self, known: Option<Arc<Known>>) -> Self {
+        self.known = known;
+        self.forget();
+        self
+    }
+
     /// Untrained regressions of the present season. They number rows from the first position that is kept on.
     fn forget(&mut self) {
         self.forgotten = 0;
         self.searched = self.searched.min(self.past.len());
-        self.regressions = self.form.regressions(&self.seasons);
+        self.regressions = self.form.regressions(&self.seasons, self.known.as_ref());
     }
 
     /// Positions that are kept at least; more are forgotten once they are twice as many.
@@ -114,6 +130,7 @@ impl Channel {
             past: &self.past[..rows],
             own,
             units: self.units(),
+            row: self.rows - (self.past.len() - rows),
         }
     }
 
@@ -137,6 +154,7 @@ impl Channel {
             self.forgotten += old;
         }
         Arc::make_mut(&mut self.past).push(position);
+        self.rows += 1;
         let lost = logarithms && self.units() == Units::Positions;
         if lost {
             self.searched = 0;
@@ -242,13 +260,14 @@ impl Channel {
     }
 
     fn lags_up_to<'l>(&'l self, path: &'l Path, own: usize) -> Lags<'l> {
-        let own = &path.own[..own];
-        match path.begun {
-            true => Lags {
-                forgotten: 0,
-                ..self.lags(0, own)
-            },
-            false => self.lags(self.past.len(), own),
+        let (past, forgotten) = match path.begun {
+            true => (0, 0),
+            false => (self.past.len(), self.forgotten),
+        };
+        Lags {
+            forgotten,
+            row: self.rows + path.steps - (path.own.len() - own),
+            ..self.lags(past, &path.own[..own])
         }
     }
 
@@ -279,6 +298,7 @@ impl Channel {
             }),
             own: before.map_or_else(Vec::new, |path| path.own.clone()),
             begun: before.is_some_and(|path| path.begun),
+            steps: before.map_or(0, |path| path.steps),
         }
     }
 
@@ -290,6 +310,7 @@ impl Channel {
             path.smoother = Some(smoother);
         }
         path.own.push(position);
+        path.steps += 1;
     }
 
     /// The next position of a path at a level of its distribution; `None` if nothing is known.

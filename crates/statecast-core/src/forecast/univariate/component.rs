@@ -1,7 +1,9 @@
 //! One regression of a channel on its own past.
 
 use std::f64::consts::TAU;
+use std::sync::Arc;
 
+use super::calendar::Known;
 use super::seasons::Season;
 use super::smoothing::{Gains, Smoother};
 use super::units::Units;
@@ -25,6 +27,8 @@ pub(super) struct Lags<'l> {
     pub(super) past: &'l [f64],
     pub(super) own: &'l [f64],
     pub(super) units: Units,
+    /// Number of the next row among all that were read.
+    pub(super) row: usize,
 }
 
 impl Lags<'_> {
@@ -75,6 +79,8 @@ pub(super) struct Component {
     needed: usize,
     /// Rows of the season whose harmonics are regressed on.
     wave: Option<usize>,
+    /// The calendar that is regressed on.
+    known: Option<Arc<Known>>,
     pub(super) regression: Regression,
     pub(super) score: f64,
 }
@@ -122,8 +128,30 @@ impl Component {
             base: Base::Smoothed(smoother),
             lags: Vec::new(),
             wave: None,
+            known: None,
             regression: Regression::new(PRIOR, 0, 1),
             score: 0.0,
+        }
+    }
+
+    /// Of values, on the last ones, those of the same time of a cycle before, and what the calendar says of the row.
+    pub(super) fn of_calendar(order: usize, known: &Arc<Known>) -> Self {
+        let [features, alike] = known.count();
+        Self::new(Base::Middle, (1..=order).collect(), None, 0.0).knowing(known, features + alike)
+    }
+
+    /// Of differences to the last value, on the last ones and how the calendar's features change.
+    pub(super) fn of_calendar_steps(order: usize, known: &Arc<Known>) -> Self {
+        let [features, _] = known.count();
+        Self::of_steps(order).knowing(known, features)
+    }
+
+    fn knowing(self, known: &Arc<Known>, features: usize) -> Self {
+        let expected = vec![0.0; self.lags.len() + 1 + features];
+        Self {
+            known: Some(known.clone()),
+            regression: Regression::around(PRIOR, expected, 1),
+            ..self
         }
     }
 
@@ -143,6 +171,7 @@ impl Component {
             base,
             lags,
             wave,
+            known: None,
             regression: Regression::around(PRIOR, expected, 1),
             score: 0.0,
         }
@@ -207,6 +236,21 @@ impl Component {
         features.push(INTERCEPT);
         if let Some(rows) = self.wave {
             features.extend(waves(rows, lags.rows()));
+        }
+        if let Some(known) = &self.known {
+            let row = known.row(lags.row)?;
+            match rows {
+                0 => {
+                    let alike = |lag: Option<usize>| lag.map_or(0.0, |lag| difference(&lag));
+                    features.extend(&row.features);
+                    features.extend(row.alike.iter().map(|&lag| alike(lag)));
+                }
+                rows => {
+                    let before = known.row(lags.row.checked_sub(rows)?)?;
+                    let pairs = row.features.iter().zip(&before.features);
+                    features.extend(pairs.map(|(now, before)| now - before));
+                }
+            }
         }
         Some((to(0), features))
     }

@@ -1,5 +1,8 @@
 //! What is regressed on what.
 
+use std::sync::Arc;
+
+use super::calendar::Known;
 use super::component::Component;
 use super::seasons::Season;
 use super::smoothing::Gains;
@@ -29,11 +32,20 @@ pub enum Form {
     Ets,
     /// Those of logarithms: `log-ets`.
     LogEts,
+    /// Values, on the last ones, those of the same time of the day, week or year before and what the calendar says of the row:
+    /// its time of the day, day of the week and so on; `calendar`.
+    Calendar,
+    /// Those of logarithms: `log-calendar`.
+    LogCalendar,
+    /// Differences to the last value, on such differences before and how what the calendar says changes: `calendar-ari`.
+    CalendarAri,
+    /// Those of logarithms: `log-calendar-ari`.
+    LogCalendarAri,
 }
 
 impl Form {
     /// All.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Ari,
         Self::Sari,
         Self::LogSari,
@@ -43,6 +55,10 @@ impl Form {
         Self::LogHarmonicAri,
         Self::Ets,
         Self::LogEts,
+        Self::Calendar,
+        Self::LogCalendar,
+        Self::CalendarAri,
+        Self::LogCalendarAri,
     ];
 
     /// Name of a forecaster of this form.
@@ -61,23 +77,43 @@ impl Form {
             Self::LogHarmonicAri => "log-harmonic-ari",
             Self::Ets => "ets",
             Self::LogEts => "log-ets",
+            Self::Calendar => "calendar",
+            Self::LogCalendar => "log-calendar",
+            Self::CalendarAri => "calendar-ari",
+            Self::LogCalendarAri => "log-calendar-ari",
         }
     }
 
     /// Whether a season is looked for.
     pub fn is_seasonal(self) -> bool {
-        self != Self::Ari
+        self != Self::Ari && !self.reads_calendar()
+    }
+
+    pub(super) fn reads_calendar(self) -> bool {
+        matches!(
+            self,
+            Self::Calendar | Self::LogCalendar | Self::CalendarAri | Self::LogCalendarAri
+        )
     }
 
     pub(super) fn is_of_logarithms(self) -> bool {
         matches!(
             self,
-            Self::LogSari | Self::LogHarmonic | Self::LogHarmonicAri | Self::LogEts
+            Self::LogSari
+                | Self::LogHarmonic
+                | Self::LogHarmonicAri
+                | Self::LogEts
+                | Self::LogCalendar
+                | Self::LogCalendarAri
         )
     }
 
-    /// Untrained regressions of a channel with some seasons.
-    pub(super) fn regressions(self, seasons: &[Season]) -> Vec<Component> {
+    /// Untrained regressions of a channel with some seasons and the calendar of its rows, if it is known.
+    pub(super) fn regressions(
+        self,
+        seasons: &[Season],
+        known: Option<&Arc<Known>>,
+    ) -> Vec<Component> {
         match self {
             Self::Ari | Self::Sari | Self::LogSari => {
                 let steps = ORDERS.map(Component::of_steps);
@@ -103,6 +139,19 @@ impl Form {
                     .flat_map(of_season)
                     .collect()
             }
+            Self::Calendar | Self::LogCalendar => match known {
+                Some(known) => ORDERS
+                    .map(|order| Component::of_calendar(order, known))
+                    .to_vec(),
+                None => of_waves(&[], Component::of_values),
+            },
+            Self::CalendarAri | Self::LogCalendarAri => match known {
+                Some(known) => {
+                    let of = |order| Component::of_calendar_steps(order, known);
+                    ORDERS.map(of).to_vec()
+                }
+                None => of_waves(&[], Component::of_waves),
+            },
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Weights and noise of a path are drawn once from the posterior, so that an uncertain growth is uncertain along whole
 //! paths.
 
+mod calendar;
 mod channel;
 mod component;
 mod form;
@@ -20,6 +21,8 @@ use super::{
     Clipped, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
 use crate::codec::BIN_COUNT;
+pub use calendar::Cycles;
+use calendar::Known;
 use channel::{Channel, Path};
 pub use form::Form;
 
@@ -71,9 +74,12 @@ impl Predictor for Univariate {
             let is_variable = encoding.disentangler().is_identity();
             is_variable.then(|| encoding.axes()[channel].position(0.0))
         };
+        let calendar = start.calendar.filter(|_| self.form.reads_calendar());
+        let known = calendar.map(|calendar| Arc::new(Known::new(calendar)));
         let channels = start.active.iter();
         let channels: Vec<Arc<Channel>> = channels
-            .map(|channel| Arc::new(Channel::new(self.form, zero(channel), self.period)))
+            .map(|channel| Channel::new(self.form, zero(channel), self.period))
+            .map(|channel| Arc::new(channel.knowing(known.clone())))
             .collect();
         Ok(Box::new(State {
             clipped: Clipped::new(channels.len()),
@@ -85,6 +91,10 @@ impl Predictor for Univariate {
 
     fn is_bounded(&self) -> bool {
         false
+    }
+
+    fn reads_calendar(&self) -> bool {
+        self.form.reads_calendar()
     }
 }
 

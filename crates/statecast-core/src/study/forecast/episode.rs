@@ -11,7 +11,7 @@ use super::table::table;
 use crate::experts::Leadership;
 use crate::forecast::{Levels, NextRow, OneStep, PathWeight, Rollout, SimultaneousBand, Summary};
 use crate::output::{OutputError, Table};
-use crate::recording::TimeStamp;
+use crate::recording::{TimeStamp, WordLevels};
 
 /// How an episode continues: sample paths, and what they say.
 ///
@@ -27,6 +27,8 @@ pub struct Forecast {
     pub variables: usize,
     /// Levels of the names that take few in the context ([`few_levels`](crate::forecast::Variables::few_levels)).
     pub levels: Vec<Option<Vec<f64>>>,
+    /// Columns of words, and the variables that stand for them.
+    pub words: Vec<WordLevels>,
     /// Which of the variables are no actions.
     pub states: Vec<usize>,
     /// Rows of the context, within the episode.
@@ -88,6 +90,8 @@ pub struct ContextReading {
     pub undefined: usize,
     /// Outcomes inside of the context that the bands were adjusted by.
     pub band_outcomes: usize,
+    /// Cycles of the calendar that were read; none if no calendar was.
+    pub calendar: Option<String>,
     /// Whose paths were pooled, the largest weight first; empty where all are the forecaster's.
     pub paths: Vec<PathWeight>,
     /// Which expert led each channel; empty where no experts are read.

@@ -268,6 +268,7 @@ impl<'s> ForecastStudy<'s> {
             clipped_feedback: rollouts.iter().map(|r| r.clipped).sum(),
             undefined: 0,
             band_outcomes: outcomes,
+            calendar: forecaster.cycles(&context).map(|found| found.to_string()),
             paths: reading.path_weights(),
             experts_led: leaders
                 .iter()
@@ -302,6 +303,7 @@ impl<'s> ForecastStudy<'s> {
                 levels.resize(context.names.len() + settings.derived.len(), None);
                 levels
             },
+            words: self.recording.word_levels().to_vec(),
             states: (0..context.names.len())
                 .filter(|&v| context.roles[v] != Role::Action)
                 .collect(),
