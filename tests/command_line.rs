@@ -1182,7 +1182,7 @@ fn the_calendar_is_read_where_rows_have_dates() {
 }
 
 /// A tank that is filled, held and drained in turn.
-fn tank(path: &std::path::Path, header: &str, cell: impl Fn(usize) -> String) {
+fn tank(path: &Path, header: &str, cell: impl Fn(usize) -> String) {
     let mut rows = format!("{header}\n");
     let mut level = 1.0;
     for t in 0..120 {

@@ -254,7 +254,8 @@ impl Session {
         let mut came = variables(names, &states, &actions, self.forecaster.settings().method);
         came.begins.fill(false);
         let append = |to: &mut Array2<f64>, more: &Array2<f64>| {
-            to.append(Axis(0), more.view()).expect("the widths were checked");
+            to.append(Axis(0), more.view())
+                .expect("the widths were checked");
         };
         let scores = self.with(py, |state| {
             let seen = state.reading.observe(&came).map_err(exception)?;

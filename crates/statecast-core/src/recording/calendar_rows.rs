@@ -188,6 +188,17 @@ impl Calendar {
         }
     }
 
+    /// That of the rows behind so many.
+    pub fn behind(&self, rows: usize) -> Self {
+        let earlier = self.earlier.len();
+        let start = self.rows.start + rows.saturating_sub(earlier);
+        Self {
+            earlier: self.earlier[rows.min(earlier)..].to_vec(),
+            axis: self.axis.clone(),
+            rows: start..self.rows.end.max(start),
+        }
+    }
+
     /// That of all rows of several, one after the other, of which the last one's clock goes on.
     pub fn joined(parts: &[Self]) -> Option<Self> {
         let (last, before) = parts.split_last()?;
@@ -276,7 +287,14 @@ mod tests {
         let part = all.slice(1..3);
         let expected = ["02", "03", "05", "06", "07"].map(|day| format!("2024-01-{day}T00:00:00"));
         assert_eq!((part.len(), shown(&part, 0..5)), (2, expected.to_vec()));
+        let last = part.behind(1);
+        assert_eq!(
+            (last.len(), shown(&last, 0..4)),
+            (1, expected[1..].to_vec())
+        );
+        assert_eq!(shown(&part.behind(4), 0..1), expected[4..]);
         let joined = Calendar::joined(&[all.slice(3..5), part]).unwrap();
+        assert_eq!(shown(&joined.behind(1), 0..3), shown(&joined, 1..4));
         let expected = ["05", "06", "02", "03", "05"].map(|day| format!("2024-01-{day}T00:00:00"));
         assert_eq!((joined.len(), shown(&joined, 0..5)), (4, expected.to_vec()));
         let late = joined.slice(1..4);

@@ -268,6 +268,9 @@ impl Context {
     ) -> Result<Other, ForecastError> {
         let rows = self.rows.len();
         let passed = first_shown(predictor.window(), rows, rows, steps.max(MAX_STEPS));
+        let kept = rows.saturating_sub(self.forecasters.judging.rows);
+        let passed = passed.max(kept);
+        let calendar = self.calendar.as_ref().map(|known| known.behind(kept));
         let mut continuation = predictor.start(Start {
             encoding: &self.encoding,
             active: &self.active,
@@ -275,10 +278,8 @@ impl Context {
             outcomes: &self.outcomes,
             rows,
             ahead: steps,
-            calendar: self.calendar.as_ref(),
+            calendar: calendar.as_ref(),
         })?;
-        let kept = rows.saturating_sub(self.forecasters.judging.rows);
-        let passed = passed.max(kept);
         if passed > kept {
             continuation.pass(self.rows.get(kept..passed))?;
         }

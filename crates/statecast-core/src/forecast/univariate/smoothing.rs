@@ -174,6 +174,7 @@ mod tests {
             past: &values[..rows],
             own: &[],
             units: Units::Positions,
+            row: rows,
         };
         let lasting = Gains::all(true).filter(|gains| gains.kept == 1.0);
         for gains in lasting {
