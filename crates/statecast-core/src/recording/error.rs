@@ -500,7 +500,7 @@ pub enum RecordingError {
 fn remedy_of_gap(row: usize) -> &'static str {
     match row {
         1 => "repair it, remove the row, or leave the column out",
-        _ => "repair it, leave the column out, or have it filled by a model or hold the last value",
+        _ => "repair it, leave the column out, or fill it",
     }
 }
 

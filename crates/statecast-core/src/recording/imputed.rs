@@ -156,7 +156,7 @@ fn at_ends(imputation: &Imputation, runs: &[IncompleteRun], names: &[String]) ->
         more => format!(" and of {more} more columns or episodes"),
     };
     Some(format!(
-        "the last rows of {} are missing{more}: what fills them is a forecast",
+        "the last rows of {}{more} are missing: what fills them is a forecast",
         names[first.channel]
     ))
 }

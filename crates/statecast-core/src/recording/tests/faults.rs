@@ -135,7 +135,7 @@ fn empty_and_infinite_cells_name_their_place() {
             csv(&format!("t,x\n0,1\n1,{cell}\n")).refusal(),
             format!(
                 "run.csv: row 2 (line 3), column x is {what}; \
-                 repair it, leave the column out, or hold the last value"
+                 repair it, leave the column out, or fill it"
             )
         );
     }
