@@ -71,7 +71,7 @@ fn densities_are_those_of_the_reference() {
         let context = dated(&path, &series.times, &series.values);
         for case in &series.cases {
             let reading = forecaster(&case.form, Scale::None).read(&context).unwrap();
-            assert!(case.rows.len() > 1);
+            assert!(!case.rows.is_empty());
             for row in &case.rows {
                 let density = reading.one_step().density(row.row, 0);
                 for (&position, &below) in row.positions.iter().zip(&row.below) {
@@ -151,5 +151,4 @@ fn what_only_the_calendar_sees_is_forecast() {
     assert!(error(&context, "calendar") < 0.3);
     assert!(error(&context, "calendar-ari") < 0.3);
     assert!(error(&unknown, "calendar") > 1.0);
-    assert!(error(&context, "harmonic") > 1.0);
 }

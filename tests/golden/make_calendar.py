@@ -134,7 +134,8 @@ def main():
         seen = moments[:-4]
         effect = np.array([features(m, cycles) for m in seen])
         effect = effect @ random.normal(0, 0.3, effect.shape[1]) + 0.2 * random.standard_normal(len(seen))
-        values = np.round(1 + 8 * (effect - effect.min()) / np.ptp(effect), 6)
+        # Far enough from the ends of the axis, where densities are cut off.
+        values = np.round(3.5 + 3 * (effect - effect.min()) / np.ptp(effect), 6)
         forms = ["calendar", "log-calendar-ari"] if name == "months" else ["calendar", "calendar-ari"]
         cases = [case(name, form, seen, cycles, values, len(seen) * 3 // 4) for form in forms]
         ahead = [m.isoformat() for m in moments[-4:]]
