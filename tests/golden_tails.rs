@@ -30,7 +30,7 @@ struct Law {
     quantiles: Vec<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct End {
     share: f64,
     raised: f64,
