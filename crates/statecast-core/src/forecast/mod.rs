@@ -10,7 +10,6 @@ mod bounds;
 mod conformal;
 mod derived;
 mod encoding;
-mod ends;
 mod episode_control;
 mod expert_paths;
 mod forecaster;

@@ -206,6 +206,11 @@ fn read_finished(
     selection: &RoleSelection,
     missing: MissingPolicy,
 ) -> Result<(Recording, Roles, Option<Imputation>), RecordingError> {
+    // Words have no median: with such columns the last values are held.
+    let missing = match missing {
+        MissingPolicy::Model { .. } if !selection.levels.is_empty() => MissingPolicy::Hold,
+        other => other,
+    };
     let source = source::open(path, &selection.state, selection.encoding.as_deref())?;
     let file = source.file().to_owned();
     let resolved = assignment::resolve(&file, source.columns(), selection)?;
