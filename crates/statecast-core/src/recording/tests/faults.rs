@@ -70,13 +70,13 @@ fn no_column_of_numbers() {
 fn a_gap_in_the_first_row_has_nothing_to_hold() {
     let refusal = csv("x,y\n,1\n2,3\n").refusal();
     assert!(
-        refusal.contains("row 1") && !refusal.contains("hold"),
+        refusal.contains("row 1") && !refusal.contains("fill"),
         "{refusal}"
     );
     assert!(
         csv("x,y\n4,1\n2,\n")
             .refusal()
-            .contains("hold the last value")
+            .contains("or fill it")
     );
 }
 
