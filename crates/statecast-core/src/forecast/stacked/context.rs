@@ -109,7 +109,7 @@ impl Context {
             forecasters,
             window,
             expected: Some((start.rows, start.ahead)),
-            places: places(start.rows, window.min(kept).saturating_sub(MAX_STEPS)),
+            places: places(start.rows, window.saturating_sub(MAX_STEPS).min(kept)),
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
             units: start.units.to_vec(),
@@ -195,7 +195,13 @@ impl Context {
         // What a stream taught long ago is not learned again by the first, whose experts take most of the time.
         let passed = passed.max(self.rows.first());
         let learned = self.forecasters.judging.rows / LEARNED_AGAIN;
-        let from = passed.saturating_sub(learned).max(self.rows.first());
+        let is_long = rows > self.forecasters.judging.rows;
+        let from = if is_long {
+            passed.saturating_sub(learned)
+        } else {
+            0
+        };
+        let from = from.max(self.rows.first());
         again.rows.add(self.rows.get(self.rows.first()..from));
         if from < passed {
             again.pass(self.rows.get(from..passed))?;
@@ -212,7 +218,8 @@ impl Context {
         let others = others.map(|(other, name)| self.started(other, name, steps));
         let mut others: Vec<Other> = others.collect::<Result<_, _>>()?;
         // None may have read rows after an origin.
-        let passed = others.iter().map(|other| other.read).max().unwrap_or(0);
+        let passed = others.iter().map(|other| other.read).max();
+        let passed = passed.unwrap_or(0).max(self.rows.first());
         let come = &self.places[..self.states.len()];
         let first = come.partition_point(|&row| row < passed);
         let (steps, origins) = origins(

@@ -73,11 +73,7 @@ fn a_gap_in_the_first_row_has_nothing_to_hold() {
         refusal.contains("row 1") && !refusal.contains("fill"),
         "{refusal}"
     );
-    assert!(
-        csv("x,y\n4,1\n2,\n")
-            .refusal()
-            .contains("or fill it")
-    );
+    assert!(csv("x,y\n4,1\n2,\n").refusal().contains("or fill it"));
 }
 
 #[test]
