@@ -243,16 +243,6 @@ mod tests {
         }
     }
 
-    /// As numbers, days of the week would be a part of the calendar, and left out.
-    #[test]
-    fn words_that_take_turns_are_no_counter() {
-        let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-        let rows = (0..56).map(|row| format!("{},{}\n", row * row % 13, days[row % 7]));
-        let text = "x,day\n".to_owned() + &rows.collect::<String>();
-        let found = of("x.csv", &text, &["day"]).unwrap();
-        assert_eq!(found.state_names().len(), 8);
-    }
-
     #[test]
     fn words_have_no_mean() {
         let folder = tempfile::tempdir().unwrap();
