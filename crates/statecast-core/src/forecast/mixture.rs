@@ -90,6 +90,11 @@ impl Predictor for Mixture {
     fn reads_calendar(&self) -> bool {
         self.experts.iter().any(|expert| expert.reads_calendar())
     }
+
+    fn rows_needed(&self) -> usize {
+        let needed = self.experts.iter().map(|expert| expert.rows_needed());
+        needed.max().unwrap_or(0)
+    }
 }
 
 /// A mixture of at least one forecaster of so many channels.

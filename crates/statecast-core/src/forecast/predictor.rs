@@ -271,6 +271,11 @@ pub trait Predictor: Send + Sync {
         false
     }
 
+    /// Last rows of a long context that it needs at least: those of a known season, and none if it has none.
+    fn rows_needed(&self) -> usize {
+        0
+    }
+
     /// True if it reads positions on the axis only, and others as if they lay at its ends.
     fn is_bounded(&self) -> bool {
         true

@@ -245,6 +245,10 @@ impl Predictor for Recalibrated {
     fn reads_calendar(&self) -> bool {
         self.0.reads_calendar()
     }
+
+    fn rows_needed(&self) -> usize {
+        self.0.rows_needed()
+    }
 }
 
 struct State {

@@ -173,29 +173,14 @@ impl Calendar {
         self.len() == 0
     }
 
-    /// That of some of the rows.
-    ///
-    /// # Panics
-    /// If there are not so many.
+    /// That of some rows. The last of them may be behind these: the clock goes on.
     pub fn slice(&self, rows: Range<usize>) -> Self {
-        assert!(rows.end <= self.len(), "rows of the calendar");
         let earlier = self.earlier.len();
         let of_own = |row: usize| self.rows.start + row.saturating_sub(earlier);
         Self {
             earlier: self.earlier[rows.start.min(earlier)..rows.end.min(earlier)].to_vec(),
             axis: self.axis.clone(),
             rows: of_own(rows.start)..of_own(rows.end),
-        }
-    }
-
-    /// That of the rows behind so many.
-    pub fn behind(&self, rows: usize) -> Self {
-        let earlier = self.earlier.len();
-        let start = self.rows.start + rows.saturating_sub(earlier);
-        Self {
-            earlier: self.earlier[rows.min(earlier)..].to_vec(),
-            axis: self.axis.clone(),
-            rows: start..self.rows.end.max(start),
         }
     }
 
@@ -287,14 +272,17 @@ mod tests {
         let part = all.slice(1..3);
         let expected = ["02", "03", "05", "06", "07"].map(|day| format!("2024-01-{day}T00:00:00"));
         assert_eq!((part.len(), shown(&part, 0..5)), (2, expected.to_vec()));
-        let last = part.behind(1);
+        let last = part.slice(1..2);
         assert_eq!(
             (last.len(), shown(&last, 0..4)),
             (1, expected[1..].to_vec())
         );
-        assert_eq!(shown(&part.behind(4), 0..1), expected[4..]);
+        let behind = part.slice(4..6);
+        assert_eq!(
+            (behind.len(), shown(&behind, 0..1)),
+            (2, expected[4..].to_vec())
+        );
         let joined = Calendar::joined(&[all.slice(3..5), part]).unwrap();
-        assert_eq!(shown(&joined.behind(1), 0..3), shown(&joined, 1..4));
         let expected = ["05", "06", "02", "03", "05"].map(|day| format!("2024-01-{day}T00:00:00"));
         assert_eq!((joined.len(), shown(&joined, 0..5)), (4, expected.to_vec()));
         let late = joined.slice(1..4);

@@ -39,6 +39,8 @@ pub(super) struct Context {
     outcomes: Vec<usize>,
     calendar: Option<Calendar>,
     rows: Rows,
+    /// Rows that were going to come when the places of backtests were chosen.
+    announced: usize,
     /// Rows that are going to come, and steps that are going to be forecast after them: until the first
     /// rows come that were not passed.
     expected: Option<(usize, usize)>,
@@ -97,28 +99,40 @@ fn keep_needed(others: &mut Vec<Other>, samplers: &mut [Sampler]) {
     others.retain(|_| needed.next().unwrap_or(true));
 }
 
+/// Last rows of a context in which backtests may begin.
+fn tried(window: usize, forecasters: &Stacked) -> usize {
+    window.saturating_sub(MAX_STEPS).min(forecasters.rows())
+}
+
 impl Context {
     /// Nothing read yet.
     pub(super) fn new(forecasters: Stacked, start: Start) -> Result<Self, ForecastError> {
+        let rows = Rows::new(start.channels(), start.units.len(), forecasters.rows());
+        let first = forecasters.first.start(start)?;
+        Ok(Self::of(forecasters, start, first, rows))
+    }
+
+    /// With what the first forecaster and the others are to know before the first row comes.
+    fn of(forecasters: Stacked, start: Start, first: Box<dyn Continuation>, before: Rows) -> Self {
         let windows = forecasters.others.iter().map(|other| other.window());
         let window = windows.min().unwrap_or(usize::MAX);
         let window = window.min(forecasters.first.window());
-        let kept = forecasters.judging.rows;
-        Ok(Self {
-            first: forecasters.first.start(start)?,
-            forecasters,
+        Self {
             window,
             expected: Some((start.rows, start.ahead)),
-            places: places(start.rows, window.saturating_sub(MAX_STEPS).min(kept)),
+            places: places(start.rows, tried(window, &forecasters)),
+            announced: start.rows,
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
             units: start.units.to_vec(),
             outcomes: start.outcomes.to_vec(),
             calendar: start.calendar.cloned(),
-            rows: Rows::new(start.channels(), start.units.len(), kept),
+            rows: before,
+            first,
+            forecasters,
             states: Vec::new(),
             stack: RefCell::default(),
-        })
+        }
     }
 
     /// Leaves those of the places at which backtests begin if as many rows and steps come as were
@@ -153,11 +167,17 @@ impl Context {
         self.stack.borrow().as_ref().is_some_and(holds)
     }
 
+    /// Whether backtests can begin at the places that were chosen: it is the first time, and the context has not grown far
+    /// beyond them.
+    fn has_places(&self) -> bool {
+        let is_first = self.stack.borrow().is_none();
+        is_first && (self.rows.len() as f64) < GROWN * self.announced.max(1) as f64
+    }
+
     /// The other forecasters after all rows, and the weights, which are chosen for paths of so many steps if they were not.
     fn stack(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<Ref<'_, Stack>, ForecastError> {
         if !self.is_chosen_for(steps) {
-            let is_first = self.stack.borrow().is_none();
-            let chosen = match is_first {
+            let chosen = match self.has_places() {
                 true => self.stacked(steps, progress)?,
                 false => self.read_again(steps)?.stacked(steps, progress)?,
             };
@@ -184,8 +204,6 @@ impl Context {
             ahead: steps,
             calendar: self.calendar.as_ref(),
         };
-        let mut again = Self::new(self.forecasters.clone(), start)?;
-        again.rows = self.rows.again();
         let passed = first_shown(
             self.forecasters.first.window(),
             rows,
@@ -193,16 +211,21 @@ impl Context {
             steps.max(MAX_STEPS),
         );
         // What a stream taught long ago is not learned again by the first, whose experts take most of the time.
+        let kept = self.forecasters.rows();
         let passed = passed.max(self.rows.first());
-        let learned = self.forecasters.judging.rows / LEARNED_AGAIN;
-        let is_long = rows > self.forecasters.judging.rows;
-        let from = if is_long {
-            passed.saturating_sub(learned)
-        } else {
-            0
+        let from = match rows > kept {
+            true => passed.saturating_sub(kept / LEARNED_AGAIN),
+            false => 0,
         };
         let from = from.max(self.rows.first());
-        again.rows.add(self.rows.get(self.rows.first()..from));
+        let calendar = self.calendar.as_ref().map(|all| all.slice(from..rows));
+        let first = self.forecasters.first.start(Start {
+            calendar: calendar.as_ref(),
+            ..start
+        })?;
+        let mut before = self.rows.again();
+        before.add(self.rows.get(self.rows.first()..from));
+        let mut again = Self::of(self.forecasters.clone(), start, first, before);
         if from < passed {
             again.pass(self.rows.get(from..passed))?;
         }
@@ -275,9 +298,9 @@ impl Context {
     ) -> Result<Other, ForecastError> {
         let rows = self.rows.len();
         let passed = first_shown(predictor.window(), rows, rows, steps.max(MAX_STEPS));
-        let kept = rows.saturating_sub(self.forecasters.judging.rows);
+        let kept = rows.saturating_sub(self.forecasters.rows());
         let passed = passed.max(kept);
-        let calendar = self.calendar.as_ref().map(|known| known.behind(kept));
+        let calendar = self.calendar.as_ref().map(|all| all.slice(kept..rows));
         let mut continuation = predictor.start(Start {
             encoding: &self.encoding,
             active: &self.active,
@@ -387,10 +410,15 @@ impl Continuation for Context {
         if steps == 1 || self.is_chosen_for(steps) {
             return 0;
         }
-        let come = &self.places[..self.states.len()];
+        let rows = self.rows.len();
+        let anew = places(rows, tried(self.window, &self.forecasters));
+        let places = match self.has_places() {
+            true => &self.places[..self.states.len()],
+            false => &anew,
+        };
         let (steps, origins) = origins(
-            come,
-            (self.rows.len(), self.first.batch()),
+            places,
+            (rows, self.first.batch()),
             steps,
             self.forecasters.judging.origins,
         );

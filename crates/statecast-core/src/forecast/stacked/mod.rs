@@ -64,7 +64,7 @@ struct Judging {
     steps: Steps,
     /// Origins of backtests at least, of few channels.
     origins: usize,
-    /// Most rows that the others read.
+    /// Last rows that the others read, unless one needs more.
     rows: usize,
     /// How strongly the weights are drawn to their prior, in units of the least CRPS of one sampler.
     caution: f64,
@@ -178,6 +178,12 @@ impl Stacked {
     pub fn with_undriven(mut self, more: Vec<Arc<dyn Predictor>>) -> Self {
         self.undriven.extend(more);
         self
+    }
+
+    /// Last rows of a long context that are kept for the others.
+    fn rows(&self) -> usize {
+        let needed = self.others.iter().map(|other| other.rows_needed()).max();
+        self.judging.rows.max(needed.unwrap_or(0))
     }
 
     /// The samplers of so many forecasters. Without backtests the trusted one is.

@@ -7,8 +7,8 @@ use super::Steps;
 use super::weights::Distances;
 use crate::baselines::named;
 use crate::forecast::{
-    Forecaster, KnownFuture, Predictor, Reading, Role, RolloutSettings, Settings, Stacked,
-    Variables,
+    Forecaster, Form, KnownFuture, Predictor, Reading, Role, RolloutSettings, Settings, Stacked,
+    Univariate, Variables,
 };
 
 /// A swinging pendulum without noise, pushed by an action: two variables.
@@ -178,6 +178,38 @@ fn weights_are_chosen_anew_behind_a_context_that_has_grown() {
     reading.observe(&all.slice(50..240)).unwrap();
     let after = rollout(&reading);
     assert!(after > before + 0.1, "{before} {after}");
+}
+
+/// Fault: backtests of the first paths began where they would have in the rows that were announced, or nowhere if these were
+/// too few.
+#[test]
+fn first_paths_behind_a_context_that_has_grown_are_backtested_in_its_last_rows() {
+    let mut all = pushed(300);
+    let noise = noisy(60, 100.0).values / 50.0;
+    for ((t, _), x) in all.values.indexed_iter_mut() {
+        *x = (0.005 * t as f64).sin();
+    }
+    all.values.slice_mut(s![..60, ..]).assign(&noise);
+    let forecaster = Forecaster::of(stacked(&["mean", "persistence"]), Settings::default());
+    for begun in [3, 60] {
+        let mut reading = forecaster.read(&all.slice(0..begun)).unwrap();
+        reading.observe(&all.slice(begun..300)).unwrap();
+        let future = KnownFuture(Array2::zeros((20, 1)));
+        reading
+            .rollout(&settings(8, 8), Some(&future), &|_| ())
+            .unwrap();
+        let weight = weight_of(&reading, "persistence");
+        assert!(weight > 0.8, "{begun}: {weight}");
+    }
+}
+
+/// Fault: of a season of more than 4,096 rows, pools kept too little to learn it.
+#[test]
+fn as_many_rows_are_kept_as_a_season_takes() {
+    let of = |period| Univariate::of(Form::Sari).with_period(period);
+    let pool = |period| Stacked::new(named("mean").unwrap(), vec![Arc::new(of(period))]);
+    assert_eq!(pool(Some(10_080)).rows(), 40_320);
+    assert_eq!(pool(Some(24)).rows(), pool(None).rows());
 }
 
 /// Weights that were chosen for few steps were kept for many.

@@ -164,8 +164,35 @@ fn harmonics(count: usize, share: f64) -> impl Iterator<Item = f64> {
 pub(super) struct Known {
     calendar: Calendar,
     cycles: Cycles,
-    /// As far as rows were asked for.
-    rows: RwLock<Vec<Arc<Row>>>,
+    /// The last rows up to the last one that was asked for: so many at least, and up to twice as many.
+    last: RwLock<Last>,
+    kept: usize,
+}
+
+/// Rows behind so many that are forgotten.
+#[derive(Default)]
+struct Last {
+    forgotten: usize,
+    rows: Vec<Arc<Row>>,
+}
+
+impl Last {
+    fn get(&self, row: usize) -> Option<&Arc<Row>> {
+        self.rows.get(row.checked_sub(self.forgotten)?)
+    }
+
+    fn next(&self) -> usize {
+        self.forgotten + self.rows.len()
+    }
+
+    /// Rows back from the next one to that of a moment, if it is kept.
+    fn back_to(&self, time: Moment) -> Option<usize> {
+        let found = self
+            .rows
+            .partition_point(|row| row.moment.nanos_since(time) < 0);
+        let is = self.rows.get(found)?.moment == time;
+        is.then(|| self.rows.len() - found)
+    }
 }
 
 /// What is known of a row before its value.
@@ -177,43 +204,49 @@ pub(super) struct Row {
 }
 
 impl Known {
-    pub(super) fn new(calendar: &Calendar) -> Self {
+    /// Of regressions whose lags and rows that they learn anew are among the last `kept` ones.
+    pub(super) fn new(calendar: &Calendar, kept: usize) -> Self {
         Self {
             cycles: calendar.cycles(),
             calendar: calendar.clone(),
-            rows: RwLock::default(),
+            last: RwLock::default(),
+            kept,
         }
     }
 
     /// Numbers of features of a row: of the row itself, and of earlier ones that are alike.
     pub(super) fn count(&self) -> [usize; 2] {
-        let first = self.row(0);
-        first.map_or([0, 0], |row| [row.features.len(), row.alike.len()])
+        let first = self.calendar.moment(0);
+        first.map_or([0, 0], |first| {
+            let features = self.cycles.features(first).len();
+            [features, self.cycles.alike(first).len()]
+        })
     }
 
-    /// What is known of a row.
+    /// What is known of a row; `None` if it is forgotten, or if the clock does not reach it.
     pub(super) fn row(&self, row: usize) -> Option<Arc<Row>> {
-        let known = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(row) {
-            return Some(found.clone());
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        if row < last.next() {
+            return last.get(row).cloned();
         }
-        drop(known);
-        let mut known = self.rows.write().unwrap_or_else(PoisonError::into_inner);
-        while known.len() <= row {
-            let moment = self.calendar.moment(known.len())?;
-            let alike = self.cycles.alike(moment).into_iter().map(|time| {
-                let found = known.partition_point(|row| row.moment.nanos_since(time) < 0);
-                let is = known.get(found).is_some_and(|row| row.moment == time);
-                is.then(|| known.len() - found)
-            });
+        drop(last);
+        let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
+        while last.next() <= row {
+            let moment = self.calendar.moment(last.next())?;
+            let alike = self.cycles.alike(moment).into_iter();
             let next = Row {
                 moment,
                 features: self.cycles.features(moment),
-                alike: alike.collect(),
+                alike: alike.map(|time| last.back_to(time)).collect(),
             };
-            known.push(Arc::new(next));
+            last.rows.push(Arc::new(next));
+            if last.rows.len() >= self.kept.saturating_mul(2) {
+                let old = last.rows.len() - self.kept;
+                last.rows.drain(..old);
+                last.forgotten += old;
+            }
         }
-        known.get(row).cloned()
+        last.get(row).cloned()
     }
 }
 
@@ -221,5 +254,33 @@ impl Calendar {
     /// The cycles of which the rows show enough.
     pub fn cycles(&self) -> Cycles {
         Cycles::of((0..self.len()).filter_map(|row| self.moment(row)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{MissingPolicy, RoleSelection, read};
+
+    /// Fault: rows of a stream were all kept.
+    #[test]
+    fn a_stream_keeps_the_last_rows_of_its_calendar() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hours.csv");
+        let hours = (0..500).map(|t| format!("2024-01-{:02} {:02}:00,1\n", t / 24 + 1, t % 24));
+        std::fs::write(&path, "time,x\n".to_owned() + &hours.collect::<String>()).unwrap();
+        let (recording, _) = read(&path, &RoleSelection::default(), MissingPolicy::Error).unwrap();
+        let times = recording.episodes()[0].times().unwrap();
+        let known = Known::new(&Calendar::of(times, 0..500).unwrap(), 200);
+        let counts = known.count();
+        for row in 0..10_000 {
+            let found = known.row(row).unwrap();
+            assert_eq!(found.features.len(), counts[0]);
+            let alike = |lag| (row >= lag).then_some(lag);
+            assert_eq!(found.alike, [alike(24), alike(168)], "row {row}");
+        }
+        assert!(known.last.read().unwrap().rows.len() < 400);
+        assert!(known.row(9_800).is_some() && known.row(9_000).is_none());
+        assert_eq!(known.count(), counts);
     }
 }

@@ -27,6 +27,17 @@ const GROWTH: f64 = 1.25;
 const POSITIONS: usize = 1 << 13;
 const SEASONS: usize = 4;
 
+/// Positions of a run that are kept at least, where a season is given or none; more are forgotten once they are twice as
+/// many.
+pub(super) fn kept_positions(given: Option<usize>) -> usize {
+    POSITIONS.max(given.unwrap_or(0).saturating_mul(SEASONS))
+}
+
+/// Positions that are kept at most.
+pub(super) fn most_positions(given: Option<usize>) -> usize {
+    kept_positions(given).saturating_mul(2)
+}
+
 /// Share of a density below which a regression is left out of it.
 const NEGLIGIBLE: f64 = 1e-6;
 
@@ -113,11 +124,6 @@ impl Channel {
         self.regressions = self.form.regressions(&self.seasons, self.known.as_ref());
     }
 
-    /// Positions that are kept at least; more are forgotten once they are twice as many.
-    fn kept(&self) -> usize {
-        POSITIONS.max(self.given.unwrap_or(0).saturating_mul(SEASONS))
-    }
-
     fn units(&self) -> Units {
         let zero = self.zero.filter(|_| self.form.is_of_logarithms());
         let logarithms = zero.and_then(|zero| Units::logarithms(zero, self.least, self.largest));
@@ -148,8 +154,8 @@ impl Channel {
             self.steps.0 += (position - last).powi(2);
             self.steps.1 += 1;
         }
-        if self.past.len() >= self.kept().saturating_mul(2) {
-            let old = self.past.len() - self.kept();
+        if self.past.len() >= most_positions(self.given) {
+            let old = self.past.len() - kept_positions(self.given);
             self.past = Arc::new(self.past[old..].to_vec());
             self.forgotten += old;
         }

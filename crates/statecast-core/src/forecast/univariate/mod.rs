@@ -23,7 +23,7 @@ use super::{
 use crate::codec::BIN_COUNT;
 pub use calendar::Cycles;
 use calendar::Known;
-use channel::{Channel, Path};
+use channel::{Channel, Path, kept_positions, most_positions};
 pub use form::Form;
 
 /// Regressions of every channel on its own past.
@@ -75,7 +75,8 @@ impl Predictor for Univariate {
             is_variable.then(|| encoding.axes()[channel].position(0.0))
         };
         let calendar = start.calendar.filter(|_| self.form.reads_calendar());
-        let known = calendar.map(|calendar| Arc::new(Known::new(calendar)));
+        let rows = most_positions(self.period);
+        let known = calendar.map(|calendar| Arc::new(Known::new(calendar, rows)));
         let channels = start.active.iter();
         let channels: Vec<Arc<Channel>> = channels
             .map(|channel| Channel::new(self.form, zero(channel), self.period))
@@ -95,6 +96,13 @@ impl Predictor for Univariate {
 
     fn reads_calendar(&self) -> bool {
         self.form.reads_calendar()
+    }
+
+    fn rows_needed(&self) -> usize {
+        match self.period {
+            Some(_) => kept_positions(self.period),
+            None => 0,
+        }
     }
 }
 
