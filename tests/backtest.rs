@@ -176,8 +176,8 @@ fn a_coarse_sensor_is_scored_by_its_steps() {
     assert!((reading.encoding().resolutions()[0] - 7.0).abs() < 1e-9);
     let scores = reading.one_step().log_scores();
     for score in &scores {
-        // Each of the two cells is half of the axis: 5 units.
-        assert!((score.exp() * 5.0 - 0.5).abs() < 0.15, "{score}");
+        // Each of the two cells is a step of the sensor: half of the axis, 5 units, and 2 beyond its end.
+        assert!((score.exp() * 7.0 - 0.5).abs() < 0.15, "{score}");
     }
 }
 

@@ -166,6 +166,8 @@ fn text(summary: &BacktestSummary) -> String {
         ]);
     }
     let mut text = aligned(&rows);
+    text += "\n";
+    text += &tails(summary);
     let mut rows = vec![
         [
             "paths",
@@ -221,6 +223,23 @@ fn text(summary: &BacktestSummary) -> String {
         }
     }
     text
+}
+
+/// Formats how many outcomes one step ahead lie in wide intervals, where there are enough to tell.
+fn tails(summary: &BacktestSummary) -> String {
+    let known = summary.methods.iter().map(|m| &m.one_step_calibration);
+    if known.clone().all(|c| c.coverage_99.is_none()) {
+        return String::new();
+    }
+    let mut rows = vec![["one step ahead", "in 99 %", "in 99.9 %"].map(str::to_owned)];
+    for (m, c) in summary.methods.iter().zip(known) {
+        rows.push([
+            m.name.clone(),
+            percent(c.coverage_99.unwrap_or(f64::NAN), 1),
+            percent(c.coverage_999.unwrap_or(f64::NAN), 1),
+        ]);
+    }
+    aligned(&rows) + "\n"
 }
 
 /// Formats joint scores, and those of the same paths with independent variables.

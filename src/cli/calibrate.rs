@@ -98,6 +98,12 @@ fn text(study: &CalibrationStudy) -> String {
         row("in 50 %", &|c| percent(c.coverage_50, 1)),
         row("in 80 %", &|c| percent(c.coverage_80, 1)),
         row("in 90 %", &|c| percent(c.coverage_90, 1)),
+        row("in 99 %", &|c| {
+            percent(c.coverage_99.unwrap_or(f64::NAN), 1)
+        }),
+        row("in 99.9 %", &|c| {
+            percent(c.coverage_999.unwrap_or(f64::NAN), 1)
+        }),
         row("KS", &|c| number(c.ks, 3)),
         row("p of KS", &|c| number(c.p_value, 3)),
         row("ECE", &|c| number(c.ece, 3)),

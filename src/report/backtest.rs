@@ -116,7 +116,8 @@ fn one_step_table(summary: &BacktestSummary) -> Markup {
         div.wide { table {
             tr {
                 th { "method" } th { "log score" } th { (difference_head(summary)) } th { "CRPS" } th { "sharpness" }
-                th { "in 50 %" } th { "in 80 %" } th { "in 90 %" } th { "KS" } th { "p" } th { "ECE" }
+                th { "in 50 %" } th { "in 80 %" } th { "in 90 %" } th { "in 99 %" } th { "in 99.9 %" }
+                th { "KS" } th { "p" } th { "ECE" }
             }
             @for m in all {
                 @let c = &m.one_step_calibration;
@@ -127,6 +128,7 @@ fn one_step_table(summary: &BacktestSummary) -> Markup {
                     td class=(best(all, |m| -m.one_step_crps.mean, m)) { (number(m.one_step_crps.mean, 4)) }
                     td { (number(m.sharpness, 3)) }
                     td { (percent(c.coverage_50, 1)) } td { (percent(c.coverage_80, 1)) } td { (percent(c.coverage_90, 1)) }
+                    td { (percent(c.coverage_99.unwrap_or(f64::NAN), 1)) } td { (percent(c.coverage_999.unwrap_or(f64::NAN), 1)) }
                     td class=(best(all, |m| -m.one_step_calibration.ks, m)) { (number(c.ks, 3)) }
                     td { (number(c.p_value, 2)) }
                     td { (number(c.ece, 3)) }

@@ -189,6 +189,8 @@ impl SummaryBuilder<'_> {
             coverage_50: held(0),
             coverage_80: held(1),
             coverage_90: held(2),
+            coverage_99: None,
+            coverage_999: None,
             ..pit.calibration()
         };
         MethodSummary {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayView2, s};
 
+use super::ends::Ends;
 use super::long_context::{first_shown, longest_segment, most_steps};
 use super::{
     Cycles, Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Temperature,
@@ -418,6 +419,7 @@ impl Forecaster {
             actions: context.of_role(Role::Action),
             units: largest(context.actions.view()),
             outcomes: outcomes(context, &encoding, &active),
+            ends: vec![Ends::default(); active.len()],
             calendar: self.calendar(context),
             encoding,
             active,

@@ -10,6 +10,7 @@ mod bounds;
 mod conformal;
 mod derived;
 mod encoding;
+mod ends;
 mod episode_control;
 mod expert_paths;
 mod forecaster;

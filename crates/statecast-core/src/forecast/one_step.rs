@@ -2,9 +2,10 @@
 
 use ndarray::{Array2, Array3, ArrayView2, s};
 
+use super::ends::Ends;
 use super::{Densities, Encoding};
 use crate::codec::{Axis, BIN_COUNT, Bin, Cell, Grid};
-use crate::density::{BinnedDensity, point_mass};
+use crate::density::{AxisTails, BinnedDensity, point_mass};
 
 /// The densities of the row after a context, one a channel.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct NextRow {
     /// Probabilities of the bins, `[channels, 1000]`.
     masses: Array2<f32>,
     grids: Vec<Grid>,
+    /// Tails beyond the ends of digits' axes.
+    tails: Vec<Option<AxisTails>>,
 }
 
 impl NextRow {
@@ -22,17 +25,28 @@ impl NextRow {
         Self {
             masses: Array2::from_shape_fn((axes.len(), BIN_COUNT), |(_, k)| point[k]),
             grids: vec![Grid::Digits; axes.len()],
+            tails: vec![None; axes.len()],
             axes: axes.to_vec(),
         }
     }
 
-    /// Takes densities of one row of some channels, in their order.
-    pub(super) fn keep(&mut self, read: &Densities, channels: &[usize]) {
+    /// Takes densities of one row of some channels, in their order, whose values `ends` has seen.
+    pub(super) fn keep(
+        &mut self,
+        read: &Densities,
+        channels: &[usize],
+        ends: &[Ends],
+        begins: bool,
+    ) {
         for (i, &c) in channels.iter().enumerate() {
             self.masses
                 .row_mut(c)
                 .assign(&read.masses.slice(s![0, i, ..]));
             self.grids[c] = read.grids[[0, i]];
+            self.tails[c] = match self.grids[c] {
+                Grid::Digits => Some(ends[i].tails(&self.density(c), begins)),
+                Grid::Residual { .. } => None,
+            };
         }
     }
 
@@ -47,9 +61,15 @@ impl NextRow {
     /// If there is no such channel.
     pub fn density(&self, channel: usize) -> BinnedDensity<'_> {
         let mass = self.masses.row(channel).to_slice();
-        mass.and_then(|mass| BinnedDensity::on(self.axes[channel], self.grids[channel], mass))
-            .expect("masses are contiguous rows of probabilities that the head has checked")
+        let density = mass
+            .and_then(|mass| BinnedDensity::on(self.axes[channel], self.grids[channel], mass))
+            .expect("masses are contiguous rows of probabilities that the head has checked");
+        with_tails(density, self.tails[channel])
     }
+}
+
+fn with_tails(density: BinnedDensity<'_>, tails: Option<AxisTails>) -> BinnedDensity<'_> {
+    tails.map_or(density, |tails| density.with_tails(tails))
 }
 
 /// One density a row and channel.
@@ -63,6 +83,8 @@ pub struct OneStep {
     observed: Array2<Bin>,
     cells: Array2<Cell>,
     resolutions: Vec<f64>,
+    /// Tails beyond the ends of digits' axes.
+    tails: Array2<Option<AxisTails>>,
 }
 
 impl OneStep {
@@ -79,14 +101,21 @@ impl OneStep {
             grids: Array2::from_elem((rows, channels), Grid::Digits),
             observed: positions.mapv(|y| Bin::quantise(y).bin),
             cells: encoding.cells(values),
+            tails: Array2::from_elem((rows, channels), None),
             resolutions: encoding.resolutions().to_vec(),
             axes,
             positions,
         }
     }
 
-    /// Keeps densities of some channels, in their order.
-    pub(super) fn keep(&mut self, read: &Densities, channels: &[usize]) {
+    /// Keeps densities of some channels, in their order, and what `ends` says of each row before it learns the row.
+    pub(super) fn keep(
+        &mut self,
+        read: &Densities,
+        channels: &[usize],
+        ends: &mut [Ends],
+        begins: &[bool],
+    ) {
         for (i, &c) in channels.iter().enumerate() {
             let masses = read.masses.slice(s![.., i, ..]);
             self.masses.slice_mut(s![.., c, ..]).assign(&masses);
@@ -95,6 +124,11 @@ impl OneStep {
                 self.grids[[t, c]] = grid;
                 self.observed[[t, c]] = grid.quantise(position).bin;
                 self.cells[[t, c]] = grid.cell(position, self.resolutions[c]);
+                self.tails[[t, c]] = match grid {
+                    Grid::Digits => Some(ends[i].tails(&self.density(t, c), begins[t])),
+                    Grid::Residual { .. } => None,
+                };
+                ends[i].learn(position, begins[t]);
             }
         }
     }
@@ -120,15 +154,17 @@ impl OneStep {
     }
 
     /// Value of a channel that was observed in a row, in its units: on bins of digits the middle of the bin,
-    /// which is all that is read of it.
+    /// which is all that is read of it; beyond them the value itself.
     ///
     /// # Panics
     /// If there is no such row or channel.
     pub fn value(&self, row: usize, channel: usize) -> f64 {
         let at = [row, channel];
         self.axes[channel].value(match self.grids[at] {
-            Grid::Digits => self.observed[at].centre(),
-            Grid::Residual { .. } => self.positions[at],
+            Grid::Digits if !Bin::quantise(self.positions[at]).clipped => {
+                self.observed[at].centre()
+            }
+            _ => self.positions[at],
         })
     }
 
@@ -149,11 +185,13 @@ impl OneStep {
     /// If there is no such row or channel.
     pub fn density(&self, row: usize, channel: usize) -> BinnedDensity<'_> {
         let mass = self.masses.slice(s![row, channel, ..]);
-        mass.to_slice()
+        let density = mass
+            .to_slice()
             .and_then(|mass| {
                 BinnedDensity::on(self.axes[channel], self.grids[[row, channel]], mass)
             })
-            .expect("masses are contiguous rows of probabilities that the head has checked")
+            .expect("masses are contiguous rows of probabilities that the head has checked");
+        with_tails(density, self.tails[[row, channel]])
     }
 
     /// PIT value of what was observed in a row of a channel, uniform on `[0, 1]` if the density is calibrated; drawn within the cell

@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2, ArrayView1, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use super::ends::Ends;
 use super::{
     Continuation, Encoding, ForecastError, Levels, NextRow, Observed, OneStep, PathWeight, Point,
     Predictor, Start, Summary, Variables,
@@ -35,6 +36,8 @@ pub struct Reading {
     /// The calendar of the rows, if it is read.
     pub(super) calendar: Option<Calendar>,
     pub(super) one_step: OneStep,
+    /// How often the values of the channels that are predicted have left their axes.
+    pub(super) ends: Vec<Ends>,
     pub(super) rows: usize,
     /// Whether the next row does not follow from the last that was shown.
     pub(super) begins_anew: bool,
@@ -232,7 +235,8 @@ impl Reading {
         self.predictor.check(self.rows + 1, 0)?;
         let mut next = NextRow::constant(self.encoding.axes());
         if let Some(continuation) = &mut self.continuation {
-            next.keep(&continuation.next_densities()?, &self.active);
+            let read = continuation.next_densities()?;
+            next.keep(&read, &self.active, &self.ends, self.begins_anew);
         }
         Ok(next)
     }
@@ -257,20 +261,29 @@ impl Reading {
     ) -> Result<(), ForecastError> {
         let values = came.values.as_standard_layout();
         let scored = values.slice(s![wanted.clone(), ..]);
-        self.one_step = OneStep::constant(&self.encoding, scored);
+        let mut one_step = OneStep::constant(&self.encoding, scored);
+        let active = self.active.clone();
+        let mut ends = std::mem::take(&mut self.ends);
         let read = self.show(came, |continuation, rows| {
-            continuation.observe(rows, wanted)
-        })?;
-        if let Some(read) = read {
-            self.one_step.keep(&read, &self.active);
-        }
-        Ok(())
+            let read = continuation.observe(rows, wanted.clone())?;
+            learn_ends(&mut ends, rows.rows(0..wanted.start));
+            one_step.keep(&read, &active, &mut ends, &rows.begins[wanted.clone()]);
+            learn_ends(&mut ends, rows.rows(wanted.end..rows.len()));
+            Ok(())
+        });
+        (self.one_step, self.ends) = (one_step, ends);
+        read.map(|_| ())
     }
 
     /// Passes rows that a model need not know of.
     pub(super) fn pass(&mut self, came: &Variables) -> Result<(), ForecastError> {
-        self.show(came, |continuation, rows| continuation.pass(rows))?;
-        Ok(())
+        let mut ends = std::mem::take(&mut self.ends);
+        let passed = self.show(came, |continuation, rows| {
+            learn_ends(&mut ends, rows);
+            continuation.pass(rows)
+        });
+        self.ends = ends;
+        passed.map(|_| ())
     }
 
     /// Shows rows to what forecasts the channels, if there is any.
@@ -329,5 +342,12 @@ impl Reading {
         let clipped = positions.iter().filter(|&&y| Bin::quantise(y).clipped);
         let clipped = clipped.count();
         (positions.iter().map(|&y| Point::of(y)).collect(), clipped)
+    }
+}
+
+fn learn_ends(ends: &mut [Ends], rows: Observed) {
+    for (row, &begins) in rows.positions.rows().into_iter().zip(rows.begins) {
+        let positions = ends.iter_mut().zip(row);
+        positions.for_each(|(ends, &position)| ends.learn(position, begins));
     }
 }

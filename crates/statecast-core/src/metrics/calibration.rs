@@ -83,7 +83,16 @@ impl Pit {
             coverage_50: self.coverage(0.5),
             coverage_80: self.coverage(0.8),
             coverage_90: self.coverage(0.9),
+            coverage_99: self.tail_coverage(0.99),
+            coverage_999: self.tail_coverage(0.999),
         }
+    }
+
+    /// Returns the coverage of the central interval of a level where at least one outcome outside is expected; of fewer
+    /// outcomes it says nothing.
+    fn tail_coverage(&self, level: f64) -> Option<f64> {
+        let expected_outside = (1.0 - level) * self.0.len() as f64;
+        (expected_outside > 1.0 - 1e-9).then(|| self.coverage(level))
     }
 }
 
@@ -105,6 +114,11 @@ pub struct Calibration {
     pub coverage_80: f64,
     /// Coverage of central 90 % intervals.
     pub coverage_90: f64,
+    /// Coverage of central 99 % intervals of densities, from 100 outcomes on. None for sample paths, whose quantiles so
+    /// far out are those of one or two paths.
+    pub coverage_99: Option<f64>,
+    /// Coverage of central 99.9 % intervals of densities, from 1000 outcomes on.
+    pub coverage_999: Option<f64>,
 }
 
 /// Returns the Kolmogorov-Smirnov distance of values from the uniform distribution on `[0, 1]`;
@@ -232,6 +246,21 @@ mod tests {
         assert!(calibration.ks < 0.01 && calibration.ece < 0.01);
         assert!((calibration.coverage_90 - 0.9).abs() < 0.01);
         assert!(calibration.p_value > 0.9);
+        assert!((calibration.coverage_99.unwrap() - 0.99).abs() < 0.002);
+        assert!((calibration.coverage_999.unwrap() - 0.999).abs() < 0.001);
+    }
+
+    #[test]
+    fn coverage_of_a_tail_needs_an_expected_miss() {
+        let known = |outcomes: u32| {
+            let mut pit = Pit::new();
+            (0..outcomes).for_each(|i| pit.push((f64::from(i) + 0.5) / f64::from(outcomes)));
+            let calibration = pit.calibration();
+            [calibration.coverage_99, calibration.coverage_999].map(|share| share.is_some())
+        };
+        assert_eq!(known(99), [false, false]);
+        assert_eq!(known(100), [true, false]);
+        assert_eq!(known(1000), [true, true]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Cell {
     /// Fractions of the masses of the first and the last bin within the cell, where half of each
     /// mass is beyond the bins.
     ends: Option<[f64; 2]>,
+    /// Ends in bins of the digits' axis, which goes on beyond its 1000 bins.
+    span: (f64, f64),
 }
 
 impl Cell {
@@ -49,10 +51,11 @@ impl Cell {
             };
         }
         if resolution <= BIN_WIDTH {
-            return bin;
+            return bin.continued(position);
         }
         let last = BIN_COUNT as f64;
         let (at, half) = (position / BIN_WIDTH, resolution / BIN_WIDTH / 2.0);
+        let span = (at - half, at + half);
         let at = at.clamp(0.0, last);
         let (low, high) = ((at - half).max(0.0), (at + half).min(last));
         Self {
@@ -60,6 +63,19 @@ impl Cell {
             high,
             width: (high - low) * BIN_WIDTH,
             ends: None,
+            span,
+        }
+    }
+
+    /// The same, known to be of a position in the bins that continue those of digits beyond their ends.
+    fn continued(self, position: f64) -> Self {
+        let low = match (0.0..BIN_COUNT as f64 * BIN_WIDTH).contains(&position) {
+            true => self.low,
+            false => (position / BIN_WIDTH).floor(),
+        };
+        Self {
+            span: (low, low + 1.0),
+            ..self
         }
     }
 
@@ -89,6 +105,7 @@ impl Cell {
             high,
             width: resolution,
             ends: Some([first, end]),
+            span: (low, high),
         }
     }
 
@@ -101,12 +118,26 @@ impl Cell {
             high: k as f64 + 1.0,
             width: grid.width(k),
             ends: (grid != Grid::Digits).then(|| [half(0), half(BIN_COUNT - 1)]),
+            span: (k as f64, k as f64 + 1.0),
         }
     }
 
     /// Its ends, in bins.
     pub fn bins(self) -> (f64, f64) {
         (self.low, self.high)
+    }
+
+    /// Its ends in bins of digits that go on beyond the ends of the axis, below 0 and from 1000 on. Of a cell on the
+    /// axis these are those of [`bins`](Self::bins).
+    ///
+    /// ```
+    /// use statecast_lm::codec::Cell;
+    /// assert_eq!(Cell::of(5.057, 0.0).span(), (505.0, 506.0));
+    /// assert_eq!(Cell::of(12.345, 0.0).span(), (1234.0, 1235.0));
+    /// assert_eq!(Cell::of(12.345, 0.0).bins(), (999.0, 1000.0));
+    /// ```
+    pub fn span(self) -> (f64, f64) {
+        self.span
     }
 
     /// Its width in axis units.

@@ -2,17 +2,22 @@
 
 mod digits;
 mod mass;
+mod tail;
 
-use crate::codec::{Axis, BIN_COUNT, Bin, Cell, Grid};
+use tail::Bins;
+
+use crate::codec::{Axis, BIN_COUNT, BIN_WIDTH, Bin, Cell, Grid};
 
 pub use digits::DigitTree;
 pub use mass::{Mass, REACH, normal_cdf, normal_quantile};
+pub use tail::{AxisTails, EndTail, ParetoTail};
 
 /// The piecewise-uniform density of one channel at one step: bin `k` of a [`Grid`] carries the
 /// probability `mass[k]`, spread evenly; of digits, over `[k/100, (k+1)/100)` of the axis.
 ///
 /// All values are in the channel's units unless axis units are named. On a constant axis the
-/// density is a point.
+/// density is a point. On the bins of digits what lies beyond an end is taken to lie in the end bin, unless
+/// [tails](Self::with_tails) are given.
 ///
 /// ```
 /// use statecast_lm::codec::{Axis, Bin};
@@ -34,6 +39,7 @@ pub struct BinnedDensity<'a> {
     mass: &'a [f32],
     /// Sum of `mass`, one up to rounding.
     total: f64,
+    tails: Option<AxisTails>,
 }
 
 impl<'a> BinnedDensity<'a> {
@@ -65,7 +71,45 @@ impl<'a> BinnedDensity<'a> {
             grid,
             mass,
             total,
+            tails: None,
         })
+    }
+
+    /// The same with tails beyond the ends of the axis, if its bins are those of digits and it is not constant; bins of a
+    /// residual have [tails of their own](Grid). Logarithmic scores, PIT values, the distribution function and quantiles
+    /// are those of the whole density. Moments and the bins' probabilities keep in the end bins what lies beyond them.
+    ///
+    /// ```
+    /// use statecast_lm::codec::{Axis, Grid};
+    /// use statecast_lm::density::{AxisTails, BinnedDensity, EndTail, ParetoTail};
+    /// let law = ParetoTail::new(0.5, 0.2).unwrap();
+    /// let end = EndTail { share: 0.5, raised: 0.0, law };
+    /// let density = BinnedDensity::new(Axis::Identity, &[0.001; 1000]).unwrap();
+    /// let tailed = density.with_tails(AxisTails { low: end, high: end });
+    /// // Half of the last bin's thousandth lies beyond 10.
+    /// assert!((tailed.cdf(10.0) - 0.9995).abs() < 1e-6 && tailed.quantile(0.9999) > 10.1);
+    /// let far = tailed.log_score(Grid::Digits.cell(12.0, 0.0));
+    /// assert!((far - (0.0005 * law.density(2.005)).ln()).abs() < 1e-3);
+    /// ```
+    #[must_use]
+    pub fn with_tails(self, tails: AxisTails) -> Self {
+        let ends = self.grid == Grid::Digits && !self.axis.is_constant();
+        Self {
+            tails: ends.then_some(tails),
+            ..self
+        }
+    }
+
+    /// Its tails beyond the ends of the axis, if it has any.
+    pub fn tails(&self) -> Option<AxisTails> {
+        self.tails
+    }
+
+    fn with_sum(&self) -> Bins<'_> {
+        Bins {
+            mass: self.mass,
+            total: self.total,
+        }
     }
 
     /// Returns the channel's axis.
@@ -138,6 +182,9 @@ impl<'a> BinnedDensity<'a> {
         if let Axis::Constant(value) = self.axis {
             return if x < value { 0.0 } else { 1.0 };
         }
+        if let Some(tails) = &self.tails {
+            return tails.below(self.with_sum(), self.axis.position(x) / BIN_WIDTH);
+        }
         let position = self.grid.place(self.axis.position(x));
         let whole = (position as usize).min(BIN_COUNT);
         let below: f64 = self.mass[..whole].iter().map(|&p| f64::from(p)).sum();
@@ -148,14 +195,18 @@ impl<'a> BinnedDensity<'a> {
         ((below + partial) / self.total).min(1.0)
     }
 
-    /// Returns the quantile at `level`, clipped to `[0, 1]`. It never decreases with `level`.
+    /// Returns the quantile at `level`, clipped to `[0, 1]`. It never decreases with `level`. With tails those at 0 and 1
+    /// are infinite.
     pub fn quantile(&self, level: f64) -> f64 {
+        if let Some(tails) = &self.tails {
+            return self.axis.value(tails.quantile(self.with_sum(), level));
+        }
         let (bin, fraction) = self.locate(level);
         self.axis.value(self.grid.position(bin, fraction))
     }
 
-    /// Returns the bin, and the fraction of it, at which the cumulative probability reaches
-    /// `level`; a draw for a uniform `level`.
+    /// Returns the bin, and the fraction of it, at which the cumulative probability of the bins reaches
+    /// `level`; a draw on the axis for a uniform `level`.
     pub fn locate(&self, level: f64) -> (Bin, f64) {
         let (k, fraction) = locate(self.mass, level);
         (index(k), fraction)
@@ -165,6 +216,11 @@ impl<'a> BinnedDensity<'a> {
     /// plus the fraction `random` of its own.
     pub fn pit(&self, observed: impl Into<Cell>, random: f64) -> f64 {
         let cell = observed.into();
+        if let Some(tails) = &self.tails {
+            let (from, to) = cell.span();
+            let [below, up_to] = [from, to].map(|place| tails.below(self.with_sum(), place));
+            return (below + random * (up_to - below)).clamp(0.0, 1.0);
+        }
         let inside = random * probability(self.mass, cell);
         (below(self.mass, cell) + inside).min(1.0)
     }
@@ -175,7 +231,10 @@ impl<'a> BinnedDensity<'a> {
     ///
     /// The outermost bins of a residual have half of their mass in the tails ([`Grid`]).
     pub fn log_score(&self, observed: impl Into<Cell>) -> f64 {
-        density(self.mass, observed.into()).ln()
+        match &self.tails {
+            Some(tails) => tails.log_density(self.with_sum(), observed.into()),
+            None => density(self.mass, observed.into()).ln(),
+        }
     }
 }
 
