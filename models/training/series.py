@@ -26,11 +26,12 @@ def alive(draws, y):
 
 def series_round(seed, rows, length=LENGTH, families=None, shares=None):
     """About `rows` shuffled float32 series [n, length], standardised before their sensors; a function of the
-    seed. `shares` replaces the share of the families that it names.
+    seed. `shares` replaces the share of the families that it names; of a share of 0 there are none.
     """
     draws = Draws(seed)
     chosen = [FAMILIES[name] for name in families] if families else list(FAMILIES.values())
     share = {f.name: f.share for f in chosen} | (shares or {})
+    chosen = [f for f in chosen if share[f.name]]
     total = sum(share[f.name] for f in chosen)
     exact, touched, curved = [], [], []
     with torch.no_grad():
