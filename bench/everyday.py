@@ -1,4 +1,4 @@
-"""Everyday series beside the classical methods, into docs/everyday-series.md: python bench/everyday.py [--only classic airline etth1 m4 flows]
+"""Everyday series beside the classical methods, into docs/everyday-series.md: python bench/everyday.py [--only classic airline etth1 long m4 flows]
 
     pip install statsforecast==2.1.1 pmdarima==2.1.1 statsmodels==0.15.0
 
@@ -195,12 +195,17 @@ def of_classic(arguments):
     return "\n".join(lines)
 
 
-def of_etth1(arguments, horizon=48, rows=1000, count=20, season=24):
+def transformer(arguments, rows, horizon=48, count=20):
+    """Names of the channels of ETTh1, and pairs of `rows` hours and the `horizon` after them, which end in the last fifth."""
     with open(arguments.series / "ETTh1.csv") as file:
         rows_of = list(csv.reader(file))
     names, values = rows_of[0][1:], np.array([[float(x) for x in row[1:]] for row in rows_of[1:]])
     ends = np.linspace(len(values) * 0.8 + horizon, len(values), count).astype(int)
-    pairs = [(values[end - horizon - rows : end - horizon], values[end - horizon : end]) for end in ends]
+    return names, [(values[end - horizon - rows : end - horizon], values[end - horizon : end]) for end in ends]
+
+
+def of_etth1(arguments, horizon=48, season=24):
+    names, pairs = transformer(arguments, 1000)
     found, seconds = {}, {}
     for method, run in METHODS.items():
         if method in ("AutoARIMA", "builtin, known season"):
@@ -208,7 +213,7 @@ def of_etth1(arguments, horizon=48, rows=1000, count=20, season=24):
         if method == "builtin":
             begin = time.perf_counter()
             quantiles = forecast(arguments.program, [context for context, _ in pairs], horizon, [])
-            seconds[method] = [(time.perf_counter() - begin) / count / len(names)]
+            seconds[method] = [(time.perf_counter() - begin) / len(pairs) / len(names)]
         for c, name in enumerate(names):
             of = []
             for number, (context, y) in enumerate(pairs):
@@ -221,6 +226,25 @@ def of_etth1(arguments, horizon=48, rows=1000, count=20, season=24):
                 of.append(scores(y[:, c], own, context[:, c], season))
             found.setdefault(method, {})[name] = np.mean(of, axis=0)
             print(method, name, found[method][name].round(3), flush=True)
+    return "\n".join(comparison(found, seconds))
+
+
+def of_long(arguments, horizon=48, season=24, lengths=(250, 1000, 4000, 12000)):
+    found, seconds = {}, {}
+    for rows in lengths:
+        names, pairs = transformer(arguments, rows)
+        known = transformer(arguments, 1000)[1]
+        begin = time.perf_counter()
+        quantiles = forecast(arguments.program, [context for context, _ in pairs], horizon, [])
+        method = f"{rows:,} hours"
+        seconds[method] = [(time.perf_counter() - begin) / len(pairs) / len(names)]
+        for c, name in enumerate(names):
+            of = [scores(y[:, c], own[:, c], context[:, c], season) for (context, y), own in zip(known, quantiles)]
+            found.setdefault(method, {})[name] = np.mean(of, axis=0)
+            of = [scores(y[:, c], naive(None, context[:, c], horizon, season), context[:, c], season) for context, y in known]
+            found.setdefault("seasonal naive", {})[name] = np.mean(of, axis=0)
+        seconds["seasonal naive"] = [0]
+        print(method, np.mean(list(found[method].values()), axis=0).round(3), flush=True)
     return "\n".join(comparison(found, seconds))
 
 
@@ -273,7 +297,7 @@ def of_flows(arguments):
     return "    " + of_score(arguments, "flows", arguments.program).replace("\n", "\n    ")
 
 
-PARTS = {"classic": of_classic, "airline": of_airline, "etth1": of_etth1, "m4": of_m4, "flows": of_flows}
+PARTS = {"classic": of_classic, "airline": of_airline, "etth1": of_etth1, "long": of_long, "m4": of_m4, "flows": of_flows}
 
 
 def main():
