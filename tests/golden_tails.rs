@@ -202,7 +202,7 @@ proptest! {
 
     /// Fault: from 1e13 on, where a cell is narrower than the distance of two numbers, the score was minus infinity.
     #[test]
-    fn scores_far_out_are_finite_and_fall(mass in masses(), low in end(), high in end(), exponent in 0.0..307.0f64) {
+    fn scores_far_out_are_finite_and_fall(mass in masses(), low in end(), high in end(), exponent in 0.0..300.0f64) {
         let far = 10f64.powf(exponent);
         let density = BinnedDensity::new(Axis::Identity, &mass).unwrap();
         let density = density.with_tails(tails(&[low, high]));

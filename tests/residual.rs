@@ -163,7 +163,11 @@ fn paths_repeat(model: &Model) {
                 .paths
         };
         let (one, all) = (drawn(1), drawn(9));
-        assert!(one.iter().zip(&all).all(|(a, b)| (a - b).abs() < 1e-3));
+        // Where a density has a gap, a level that falls on it is on either side by rounding, which without kernels depends on
+        // how many paths advance together: a path may part there.
+        let apart = (&one - &all).mapv(|x| f64::from(u8::from(x.abs() > 1e-3)));
+        let parted = apart.outer_iter().filter(|path| path.sum() > 0.0).count();
+        assert!(parted <= 1, "{}: {parted} paths", forecaster.name());
         assert!(all.std(0.0) > 0.0);
     }
 }
@@ -350,36 +354,46 @@ fn single(values: Vec<f64>) -> Variables {
     Variables::new(vec!["x".to_owned()], vec![Role::State], values)
 }
 
-/// Beyond the bins a density was that of the bin at the end at any distance; the half of another member's density that lies
-/// there made a mixture better than its distribution function says.
+/// Beyond the bins a density was that of the bin at the end at any distance, and the half of another member's density that
+/// lies there made mixtures better than they were.
 #[test]
 fn values_far_beyond_the_bins_are_scored_by_their_distance() {
     let model = builtin();
-    // The score of the spike, and the mean density of an axis unit around it.
-    let score = |spike: f64, forecaster: &Forecaster| {
+    let observed = |spike: f64, forecaster: &Forecaster| {
         let mut values: Vec<f64> = (0..130).map(|t| (0.3 * f64::from(t)).sin()).collect();
         values[125] += spike;
-        let spike = values[125];
         let all = single(values);
         let mut reading = forecaster.read(&all.slice(0..120)).unwrap();
-        let actual = reading.observe(&all.slice(120..130)).unwrap();
-        let density = actual.density(5, 0);
-        let place = density.axis().position(spike);
-        let [from, to] = [-0.5, 0.5].map(|d| density.cdf(density.axis().value(place + d)));
-        (actual.log_scores()[[5, 0]], (to - from).ln())
+        reading.observe(&all.slice(120..130)).unwrap().clone()
     };
+    let score =
+        |spike: f64, forecaster: &Forecaster| observed(spike, forecaster).log_scores()[[5, 0]];
     let alone = residual(&model);
-    let (near, far) = (score(3.0, &alone).0, score(300.0, &alone).0);
+    let (near, far) = (score(3.0, &alone), score(300.0, &alone));
     assert!(
         ((near - far) - 2.0 * 100f64.ln()).abs() < 1.0,
         "{near} {far}"
     );
     let language = Language::as_set(&model, settings());
-    let experts = vec![language, named("mean").unwrap()];
+    let mean = named("mean").unwrap();
+    let experts = vec![language, Arc::clone(&mean)];
     let mixture = Forecaster::of(Arc::new(Mixture::new(experts, 0.0).unwrap()), settings());
-    for spike in [3.0, 30.0] {
-        let (mixed, slope) = score(spike, &mixture);
-        assert!((mixed - slope).abs() < 0.1, "{mixed} {slope}");
+    let mean = Forecaster::of(mean, settings());
+    for forecaster in [alone, mixture, mean] {
+        let actual = observed(3.0, &forecaster);
+        let density = actual.density(5, 0);
+        let at = |y: f64| density.log_score(density.grid().cell(y, 0.0)).exp();
+        // By trapezoids of distances from 1e-2 to 1e7 axis units beyond 10, and below 0.
+        let distance = |k: i32| 10f64.powf(f64::from(k) / 500.0);
+        let beyond = |of: &dyn Fn(f64) -> f64| -> f64 {
+            let trapezoid = |k: i32| {
+                let (near, far) = (distance(k), distance(k + 1));
+                (far - near) * (at(of(near)) + at(of(far))) / 2.0
+            };
+            (-1000..3500).map(trapezoid).sum()
+        };
+        let probability = beyond(&|d| 10.0 + d) + beyond(&|d| -d);
+        assert!(probability < 1.0, "{}: {probability}", forecaster.name());
     }
 }
 

@@ -20,7 +20,7 @@ def fits():
             i, j = np.triu_indices(size, 1)
             smaller = np.minimum(excesses[i], excesses[j]).mean()  # mean / (2 - shape) times (1 - shape)
             fitted, weight = (mean - 2 * smaller) / (mean - smaller), size
-        fitted = np.clip((weight * fitted + 10 * 0.25) / (weight + 10), 0, 0.5)
+        fitted = np.clip((weight * fitted + 10 * 0.25) / (weight + 10), 0.1, 0.5)
         cases.append(dict(excesses=excesses.tolist(), scale=mean * (1 - fitted), shape=fitted))
     return cases
 

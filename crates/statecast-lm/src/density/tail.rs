@@ -11,6 +11,10 @@ const PRIOR_SHAPE: f64 = 0.25;
 /// Excesses that this shape counts as.
 const PRIOR_WEIGHT: f64 = 10.0;
 
+/// Least shape of a fit: the steps of a smooth series are bounded, and an exponential law of them would call any larger one
+/// impossible.
+const LEAST_SHAPE: f64 = 0.1;
+
 /// Largest shape: the largest with which probability-weighted moments have a finite variance.
 const MAX_SHAPE: f64 = 0.5;
 
@@ -41,7 +45,7 @@ impl ParetoTail {
     }
 
     /// Fits the excesses over a threshold, in ascending order: the shape by probability-weighted moments (Hosking &
-    /// Wallis, Technometrics 29, 1987), shrunk towards 0.25 as if by ten excesses and limited to 0 to 0.5; the scale
+    /// Wallis, Technometrics 29, 1987), shrunk towards 0.25 as if by ten excesses and limited to 0.1 to 0.5; the scale
     /// so that the mean is that of the excesses. `None` if that is not above zero.
     ///
     /// ```
@@ -49,7 +53,7 @@ impl ParetoTail {
     /// // Quantiles of an exponential distribution with scale 2.
     /// let excess = |i: u32| -2.0 * (1.0 - (f64::from(i) + 0.5) / 500.0).ln();
     /// let tail = ParetoTail::fit(&(0..500).map(excess).collect::<Vec<_>>()).unwrap();
-    /// assert!((tail.scale() - 2.0).abs() < 0.05 && tail.shape() < 0.02);
+    /// assert!((tail.scale() - 1.8).abs() < 0.05 && tail.shape() == 0.1);
     /// ```
     pub fn fit(excesses: &[f64]) -> Option<Self> {
         let count = excesses.len() as f64;
@@ -65,7 +69,7 @@ impl ParetoTail {
             (0.0, 0.0)
         };
         let shape = (weight * found + PRIOR_WEIGHT * PRIOR_SHAPE) / (weight + PRIOR_WEIGHT);
-        let shape = shape.clamp(0.0, MAX_SHAPE);
+        let shape = shape.clamp(LEAST_SHAPE, MAX_SHAPE);
         Self::new(mean * (1.0 - shape), shape)
     }
 
