@@ -53,7 +53,7 @@ SERIES = {
     "HalfCheetah best": lambda: channels("data/trajectories/HalfCheetah-v5__best.csv", "obs_"),
     "ETTh1": lambda: channels("series-benchmarks/ETTh1.csv", ""),
 }
-METHODS = {"digits": ["--method", "vicl"], "ar": ["--experts", "ar"], "log-ari": ["--experts", "log-ari"]}
+METHODS = {"digits": ["--method", "vicl"], "ar": ["--experts", "ar"], "log-sari": ["--experts", "log-sari"]}
 
 
 def scored(program, values, true, extra):

@@ -16,7 +16,8 @@ const UNSEEN: (f64, f64) = (1.0, 0.25);
 /// Most moves that are kept; once there are as many, every second one in the order of sizes goes.
 const MOST_MOVES: usize = 1 << 12;
 
-/// Rows that a probability of leaving the axis, or of staying beyond it, has beforehand; and those that stayed.
+/// Rows that a probability of leaving the axis, of staying beyond it or of lying beyond the end bin has beforehand; and those
+/// that stayed.
 const PRIOR_ROWS: f64 = 2.0;
 const PRIOR_STAYED: f64 = 0.2;
 
@@ -54,8 +55,11 @@ struct End {
 }
 
 impl End {
-    fn share(self) -> f64 {
-        (self.beyond + 1.0) / (self.inside + self.beyond + 2.0)
+    /// Fraction of the end bin's probability that lies beyond, where the law of distances from the bin says how much reaches
+    /// through it.
+    fn share(self, law: ParetoTail) -> f64 {
+        let through = 1.0 - law.cdf(BIN_WIDTH);
+        (self.beyond + PRIOR_ROWS * through) / (self.inside + self.beyond + PRIOR_ROWS)
     }
 
     fn staying(self) -> f64 {
@@ -134,16 +138,20 @@ impl Ends {
             let above = moves.above((distance - threshold).max(0.0));
             above.wider(before.unwrap_or(0.0))
         };
+        let [low, high] = [
+            law(median, last.map(|y| -y)),
+            law(LENGTH - median, last.map(|y| y - LENGTH)),
+        ];
         AxisTails {
             low: EndTail {
-                share: self.low.share(),
+                share: self.low.share(low),
                 raised: raised[0],
-                law: law(median, last.map(|y| -y)),
+                law: low,
             },
             high: EndTail {
-                share: self.high.share(),
+                share: self.high.share(high),
                 raised: raised[1],
-                law: law(LENGTH - median, last.map(|y| y - LENGTH)),
+                law: high,
             },
         }
     }
@@ -191,7 +199,7 @@ mod tests {
         (0..300).for_each(|t| ends.learn(5.0 + 3.0 * (f64::from(t) * 0.7).sin(), t == 0));
         let before = tails(&ends);
         assert_eq!((before.low.raised, before.high.raised), (0.0, 0.0));
-        assert_eq!((before.low.share, before.high.share), (0.5, 0.5));
+        assert!(before.low.share > 0.5 && before.high.share > 0.5);
         ends.learn(11.0, false);
         let after = tails(&ends);
         assert!(after.high.raised > 0.05 && after.low.raised == 0.0);
