@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::{Array1, Array2, ArrayView2, s};
+use ndarray::{Array1, Array2, Array3, ArrayView2, s};
 
 use super::levels::FewLevels;
 use super::{
@@ -130,7 +130,7 @@ impl EvenContext {
         let (samples, steps, variables) = rollout.paths.dim();
         let before = self.context.values.nrows() - 2;
         let before = self.context.values.slice(s![before.., ..]);
-        let mut paths = ndarray::Array3::zeros((samples, self.ahead.len(), variables));
+        let mut paths = Array3::zeros((samples, self.ahead.len(), variables));
         for (path, mut to) in rollout.paths.outer_iter().zip(paths.outer_iter_mut()) {
             let mut rows = Array2::zeros((steps + 2, variables));
             rows.slice_mut(s![..2, ..]).assign(&before);

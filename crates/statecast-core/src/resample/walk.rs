@@ -110,12 +110,11 @@ impl Walk {
                 seen,
             });
             if let Some((error, variance)) = seen {
-                for i in 0..D {
-                    mean[i] += row[i] / variance * error;
-                    for j in 0..D {
-                        covariance[i][j] -= row[i] * row[j] / variance;
-                    }
-                }
+                let known = |i: usize, j: usize| row[i] * row[j] / variance;
+                mean = std::array::from_fn(|i| mean[i] + row[i] / variance * error);
+                covariance = std::array::from_fn(|i| {
+                    std::array::from_fn(|j| covariance[i][j] - known(i, j))
+                });
             }
         }
         all
