@@ -58,7 +58,7 @@ pub use statecast_control::{control, environment, evaluation, learning, policy};
 #[doc(inline)]
 pub use statecast_core::{
     analysis, backtest, baselines, convergence, disentangle, dynamics, expression, forecast,
-    forecasters, impute, metrics, network, output, recording, study,
+    forecasters, impute, metrics, network, output, recording, resample, study,
 };
 #[doc(inline)]
 pub use statecast_lm::{codec, decode, density, experts, model};

@@ -1164,7 +1164,7 @@ fn the_calendar_is_read_where_rows_have_dates() {
             .lines()
             .nth(1)
             .unwrap()
-            .starts_with("0,115,2024-04-29,sold"),
+            .starts_with("0,119,2024-04-29,sold"),
         "{table}"
     );
     let (said, without) = forecast("none", &[]);

@@ -5,7 +5,7 @@ use clap::{ArgAction, Args};
 
 use super::choices::choice;
 use crate::cli::terminal::tell;
-use crate::forecast::{Forecaster, Settings, Variables};
+use crate::forecast::{Forecaster, Irregular, Settings, Variables};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model and method")]
@@ -13,6 +13,25 @@ pub(super) struct CalendarArguments {
     /// Times of the day, days of the week and of the month, months and times of the year, as further inputs of forecasts without actions
     #[arg(long, value_parser = readings(), action = ArgAction::Set, default_value = "auto")]
     calendar: bool,
+    /// How rows are read whose steps of time vary
+    #[arg(long, value_parser = irregular(), default_value = "even")]
+    irregular: Irregular,
+}
+
+fn irregular() -> impl TypedValueParser<Value = Irregular> {
+    choice([
+        (
+            "even",
+            "Paths that no action drives are drawn from rows a median step apart, read off between the recorded ones; else as 'known'",
+            Irregular::Even,
+        ),
+        (
+            "known",
+            "The time from a row to the next is known as an action is; rows ahead are a median step apart",
+            Irregular::Known,
+        ),
+        ("none", "As if all steps were equal", Irregular::None),
+    ])
 }
 
 fn readings() -> impl TypedValueParser<Value = bool> {
@@ -31,6 +50,7 @@ impl CalendarArguments {
     pub(super) fn of(&self, settings: Settings) -> Settings {
         Settings {
             calendar: self.calendar,
+            irregular: self.irregular,
             ..settings
         }
     }

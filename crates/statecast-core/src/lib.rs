@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod network;
 pub mod output;
 pub mod recording;
+pub mod resample;
 pub mod study;
 
 #[doc(no_inline)]

@@ -38,6 +38,7 @@ struct Options<'py> {
     scale: Option<String>,
     temperature: Option<f64>,
     tolerance: Option<f64>,
+    irregular: String,
     also: Vec<PyRef<'py, Recording>>,
 }
 
@@ -71,6 +72,7 @@ impl Options<'_> {
                 StatecastError::new_err(format!("`tolerance={tolerance}`: from 0 to 1"))
             })?;
         }
+        settings.irregular = self.irregular.parse().map_err(exception)?;
         for recording in &self.also {
             builder = builder.also((*recording.inner).clone());
         }

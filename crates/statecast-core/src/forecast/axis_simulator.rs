@@ -32,7 +32,7 @@ impl AxisSimulator {
             names: start.encoding.channel_names().to_vec(),
             axes: start.encoding.axes().to_vec(),
             active: start.active.to_vec(),
-            actions: start.units.len(),
+            actions: start.taken(),
         })
     }
 

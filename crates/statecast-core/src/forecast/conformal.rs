@@ -14,7 +14,8 @@ use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
 use super::levels::FewLevels;
 use super::{
-    Control, ForecastError, Forecaster, KnownFuture, Reading, Rollout, RolloutSettings, Variables,
+    Control, ForecastError, Forecaster, KnownFuture, PathWeight, Reading, Rollout, RolloutSettings,
+    Variables,
 };
 use crate::metrics::{crps, mean_and_std};
 
@@ -274,6 +275,11 @@ pub struct Rollouts {
     pub rollouts: Vec<Rollout>,
     /// Outcomes within the context that the bands were adjusted by; zero if the paths are as they were drawn.
     pub outcomes: usize,
+    /// Whose paths were pooled ([`Reading::path_weights`]).
+    pub path_weights: Vec<PathWeight>,
+    /// Rows at even times that the paths were drawn from, where those of the context are not even
+    /// ([`Irregular::Even`](super::Irregular::Even)).
+    pub even_rows: Option<usize>,
 }
 
 impl Rollouts {
@@ -343,6 +349,10 @@ impl Forecaster {
         futures: Futures,
         progress: &dyn Fn(f64),
     ) -> Result<Rollouts, ForecastError> {
+        let even = self.even(context, settings.horizon.get());
+        if let (Futures::Unknown, Some(even)) = (&futures, even) {
+            return self.even_rollouts((context, &even), scored, settings, progress);
+        }
         let (with_actions, count) = match &futures {
             Futures::Unknown => (false, 1),
             Futures::Known(known) => (true, known.len()),
@@ -370,6 +380,8 @@ impl Forecaster {
             levels.settle(rollout);
         }
         Ok(Rollouts {
+            path_weights: reading.path_weights(),
+            even_rows: None,
             reading,
             rollouts,
             outcomes: conformal.outcomes(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{ArrayView2, s};
 
 use super::ends::Ends;
+use super::known_steps::KnownSteps;
 use super::long_context::{first_shown, longest_segment, most_steps};
 use super::{
     Cycles, Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Temperature,
@@ -15,7 +16,7 @@ use crate::codec::Scale;
 use crate::disentangle::{Components, Disentangler};
 use crate::experts::{CENTRE, MAX_POSITION};
 use crate::model::Model;
-use crate::recording::Calendar;
+use crate::recording::{Calendar, Steps};
 
 /// How variables become channels (Benechehab et al., arXiv 2410.11711).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,6 +73,34 @@ pub struct Settings {
     pub tolerance: Tolerance,
     /// Whether forecasters may read the calendar of rows: times of the day, days of the week, and so on.
     pub calendar: bool,
+    /// How steps of time that vary are read.
+    pub irregular: Irregular,
+}
+
+/// How rows whose steps of time vary are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Irregular {
+    /// Sample paths of what no action drives are drawn from [rows at even times](crate::resample::even_rows), a median step
+    /// apart. Densities of single rows, and paths that actions drive, are as with [`Known`](Self::Known).
+    #[default]
+    Even,
+    /// The time from a row to the next is known to forecasters that need actions, as one more of these.
+    Known,
+    /// As if all steps were equal.
+    None,
+}
+
+impl FromStr for Irregular {
+    type Err = ForecastError;
+
+    fn from_str(text: &str) -> Result<Self, ForecastError> {
+        match text {
+            "even" => Ok(Self::Even),
+            "known" => Ok(Self::Known),
+            "none" => Ok(Self::None),
+            other => Err(ForecastError::Irregular(other.to_owned())),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -85,6 +114,7 @@ impl Default for Settings {
             temperature: Temperature::default(),
             tolerance: Tolerance::default(),
             calendar: true,
+            irregular: Irregular::default(),
         }
     }
 }
@@ -211,6 +241,11 @@ impl Forecaster {
     /// origins inside of the context.
     pub fn with_origins(self, origins: usize) -> Self {
         Self { origins, ..self }
+    }
+
+    /// Whether it reads other recordings before every context.
+    pub(super) fn has_earlier(&self) -> bool {
+        self.earlier.is_some()
     }
 
     /// Origins inside of the context that forecasts are adjusted by.
@@ -381,6 +416,12 @@ impl Forecaster {
         (!cycles.is_empty()).then_some(cycles)
     }
 
+    /// The steps of a context's rows, if they vary and are read.
+    pub fn steps(&self, context: &Variables) -> Option<Steps> {
+        let is_read = self.settings.irregular != Irregular::None && self.predictor.needs_actions();
+        context.steps.clone().filter(|_| is_read)
+    }
+
     /// What is fitted on some rows, of which none was read.
     fn begin_on(&self, context: &Variables, horizon: usize) -> Result<Reading, ForecastError> {
         let rows = context.rows();
@@ -412,12 +453,16 @@ impl Forecaster {
         if !self.predictor.is_bounded() {
             check_reach(&encoding, &active, values.view())?;
         }
+        let known_steps = self.steps(context).map(KnownSteps::new);
+        let mut units = largest(context.actions.view());
+        units.extend(known_steps.as_ref().map(KnownSteps::largest));
         let mut reading = Reading {
             predictor: self.predictor.clone(),
             one_step: OneStep::constant(&encoding, values.slice(s![..0, ..])),
             rows: 0,
             actions: context.of_role(Role::Action),
-            units: largest(context.actions.view()),
+            units,
+            known_steps,
             outcomes: outcomes(context, &encoding, &active),
             ends: vec![Ends::default(); active.len()],
             calendar: self.calendar(context),

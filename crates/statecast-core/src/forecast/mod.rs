@@ -12,9 +12,11 @@ mod derived;
 mod encoding;
 mod ends;
 mod episode_control;
+mod even;
 mod expert_paths;
 mod forecaster;
 mod hinted;
+mod known_steps;
 mod language;
 mod levels;
 mod long_context;
@@ -40,7 +42,7 @@ pub use derived::{Derivation, Derived, DerivedError, ExpressionError};
 pub use encoding::Encoding;
 pub use episode_control::{EpisodeControl, EpisodeSteps};
 pub use expert_paths::Knowledge;
-pub use forecaster::{Forecaster, Method, Settings};
+pub use forecaster::{Forecaster, Irregular, Method, Settings};
 pub use hinted::Hinted;
 pub use language::Language;
 pub use mixture::{Mixture, MixtureWeights};
@@ -155,6 +157,9 @@ pub enum ForecastError {
     /// A method name that does not exist.
     #[error("method '{0}': use vicl, dicl-s, dicl-sa or residual")]
     Method(String),
+    /// A reading of irregular rows that does not exist.
+    #[error("`irregular={0}`: use even, known or none")]
+    Irregular(String),
     /// dicl-sa on data without actions.
     #[error("method dicl-sa needs action columns; choose them with `action=` or use dicl-s")]
     NoActions,

@@ -138,6 +138,8 @@ pub struct Start<'s> {
     /// Sizes of the context's largest actions, in their own units; one an action that comes with every
     /// row.
     pub units: &'s [f64],
+    /// Whether the last of the actions is the time to the next row, which nobody takes.
+    pub timed: bool,
     /// Those of the channels that are forecast, by their place among them, from which no other value follows
     /// ([`Role::Outcome`](super::Role::Outcome)); none where channels mix variables.
     pub outcomes: &'s [usize],
@@ -150,6 +152,11 @@ pub struct Start<'s> {
 }
 
 impl Start<'_> {
+    /// Actions that are taken, without the time to the next row.
+    pub fn taken(&self) -> usize {
+        self.units.len() - usize::from(self.timed)
+    }
+
     /// Channels that are forecast.
     pub fn channels(&self) -> usize {
         self.active.len()

@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2, ArrayView1, s};
+use ndarray::{Array1, Array2, ArrayView1, CowArray, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::ends::Ends;
+use super::known_steps::KnownSteps;
 use super::{
     Continuation, Encoding, ForecastError, Levels, NextRow, Observed, OneStep, PathWeight, Point,
     Predictor, Start, Summary, Variables,
@@ -29,8 +30,11 @@ pub struct Reading {
     pub(super) continuation: Option<Box<dyn Continuation>>,
     /// Indices of the variables that are actions.
     pub(super) actions: Vec<usize>,
-    /// Sizes of the largest actions that were recorded, whether they are variables or not.
+    /// Sizes of the largest actions that were recorded, whether they are variables or not, and of the largest step of time
+    /// where it is one more.
     pub(super) units: Vec<f64>,
+    /// The time from each row to the next, if it is read as one more action.
+    pub(super) known_steps: Option<KnownSteps>,
     /// Places, among the channels that are predicted, of those from which nothing follows.
     pub(super) outcomes: Vec<usize>,
     /// The calendar of the rows, if it is read.
@@ -297,6 +301,10 @@ impl Reading {
         self.clipped += self.encoding.bins(values.view()).1;
         self.rows += rows;
         let positions = self.start(rows, 0).positions(values.view());
+        let actions = match &mut self.known_steps {
+            Some(steps) => steps.beside(came.actions.view()).into(),
+            None => CowArray::from(came.actions.view()),
+        };
         let resolutions = self.active_resolutions();
         let mut begins = came.begins.clone();
         if let Some(first) = begins.first_mut() {
@@ -304,12 +312,17 @@ impl Reading {
         }
         let observed = Observed {
             positions: positions.view(),
-            actions: came.actions.view(),
+            actions: actions.view(),
             begins: &begins,
             resolutions: &resolutions,
         };
         let continuation = self.continuation.as_mut();
         continuation.map(|c| show(&mut **c, observed)).transpose()
+    }
+
+    /// Actions that are taken, without the step of time.
+    pub(super) fn taken(&self) -> usize {
+        self.units.len() - usize::from(self.known_steps.is_some())
     }
 
     fn active_resolutions(&self) -> Vec<f64> {
@@ -323,6 +336,7 @@ impl Reading {
             encoding: &self.encoding,
             active: &self.active,
             units: &self.units,
+            timed: self.known_steps.is_some(),
             outcomes: &self.outcomes,
             rows,
             ahead,

@@ -195,13 +195,13 @@ impl Reading {
     ) -> Result<Rollout, ForecastError> {
         let horizon = settings.horizon.get();
         match future {
-            None if self.predictor.needs_actions() && !self.units.is_empty() => {
+            None if self.predictor.needs_actions() && self.taken() > 0 => {
                 return Err(ForecastError::ActionsToCome(self.predictor.name()));
             }
-            Some(KnownFuture(actions)) if actions.dim() != (horizon, self.units.len()) => {
+            Some(KnownFuture(actions)) if actions.dim() != (horizon, self.taken()) => {
                 return Err(ForecastError::Future {
                     found: actions.dim(),
-                    expected: (horizon, self.units.len()),
+                    expected: (horizon, self.taken()),
                 });
             }
             _ => {}
@@ -286,6 +286,9 @@ impl Reading {
                 let to = s![first..first + count, step, ..];
                 rollout.paths.slice_mut(to).assign(&row.variables);
                 if step + 1 < horizon {
+                    if let Some(steps) = &self.known_steps {
+                        actions = steps.after(step, &actions, count);
+                    }
                     group.advance(row, actions)?;
                 }
                 let done = before + first * horizon + count * (step + 1);

@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use super::ForecastError;
 use super::Method;
 use super::levels::FewLevels;
-use crate::recording::{Calendar, Episode, Recording};
+use crate::recording::{Calendar, Episode, Recording, Steps};
 
 /// Most variables that are forecast together. Online experts learn how each follows from all, which takes time and
 /// memory with the square of their number, and a copula with the cube; a model reads each of them.
@@ -47,6 +47,8 @@ pub struct Variables {
     pub begins: Vec<bool>,
     /// When the rows were recorded, where it is known and their clock goes on evenly.
     pub calendar: Option<Calendar>,
+    /// The time from each row to the next, where that is known and varies.
+    pub steps: Option<Steps>,
 }
 
 /// States, actions and rewards of a run's rows, of which [`Variables`] are made.
@@ -108,6 +110,7 @@ impl Variables {
             actions: values.select(Axis(1), &actions),
             begins: vec![false; values.nrows()],
             calendar: None,
+            steps: None,
             values,
         }
     }
@@ -143,7 +146,10 @@ impl Variables {
             }),
         };
         Self {
-            calendar: episode.times().and_then(|times| Calendar::of(times, rows)),
+            calendar: episode
+                .times()
+                .and_then(|times| Calendar::of(times, rows.clone())),
+            steps: episode.times().and_then(|times| Steps::of(times, rows)),
             ..Self::of_parts(parts, method)
         }
     }
@@ -186,6 +192,7 @@ impl Variables {
             roles,
             begins: vec![false; rows],
             calendar: None,
+            steps: None,
             values,
             actions: parts.actions.to_owned(),
         }
@@ -219,6 +226,7 @@ impl Variables {
         let mut begins: Vec<bool> = parts.iter().flat_map(|part| part.begins.clone()).collect();
         let calendars: Option<Vec<Calendar>> =
             parts.iter().map(|part| part.calendar.clone()).collect();
+        let steps: Option<Vec<Steps>> = parts.iter().map(|part| part.steps.clone()).collect();
         let mut seam = 0;
         for part in parts {
             if let Some(first) = begins.get_mut(seam).filter(|_| seam > 0) {
@@ -233,6 +241,7 @@ impl Variables {
             actions: stacked(|part| part.actions.view()),
             begins,
             calendar: calendars.and_then(|calendars| Calendar::joined(&calendars)),
+            steps: steps.and_then(|steps| Steps::joined(&steps)),
         }
     }
 
@@ -273,7 +282,11 @@ impl Variables {
             values: self.values.slice(s![rows.clone(), ..]).to_owned(),
             actions: self.actions.slice(s![rows.clone(), ..]).to_owned(),
             begins: self.begins[rows.clone()].to_vec(),
-            calendar: self.calendar.as_ref().map(|calendar| calendar.slice(rows)),
+            calendar: self
+                .calendar
+                .as_ref()
+                .map(|calendar| calendar.slice(rows.clone())),
+            steps: self.steps.as_ref().map(|steps| steps.slice(rows)),
         }
     }
 

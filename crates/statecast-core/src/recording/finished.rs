@@ -11,6 +11,7 @@ use super::labels::Labels;
 use super::table::{MissingPolicy, Table};
 use super::time_names::time_rank;
 use super::times::TimeAxis;
+use super::uneven::say_varying;
 use crate::impute::Imputation;
 
 use super::{Episode, LabelledRun, LoggedRun, Recording, RecordingError, Roles, Timeline};
@@ -52,16 +53,25 @@ const HELD: [Block; 4] = [
 impl Table {
     /// The checked episodes, and what else is known of them.
     pub(super) fn into_recording(mut self, roles: &mut Roles) -> Result<Finished, RecordingError> {
-        let episodes = self.settle(roles)?;
+        let mut episodes = self.settle(roles)?;
         self.take_logarithms(roles);
         self.warn_of_rounded(roles);
         self.say_written(roles);
         self.warn_of_sentinels(roles);
-        let rows = self.row_in_file.len();
         let final_states: Vec<Option<Vec<f64>>> = episodes
             .iter()
             .map(|(_, range)| self.final_states.remove(&self.row_in_file[range.end - 1]))
             .collect();
+        let mut times = self
+            .times
+            .take()
+            .map(|(column, times)| (column, times.of_rows(&self.row_in_file)));
+        if let (MissingPolicy::Model { held_out }, Some((column, times))) =
+            (self.missing, &mut times)
+        {
+            self.put_in_skipped(&mut episodes, (column, times), held_out, roles);
+        }
+        let rows = self.row_in_file.len();
         let mut imputation = None;
         match self.missing {
             MissingPolicy::Error => self.refuse_gaps(roles)?,
@@ -78,15 +88,25 @@ impl Table {
         }
         self.refuse_large()?;
         let levels = self.spread_words(roles)?;
+        let axis = |range: &Range<usize>| {
+            let (_, times) = times.as_ref()?;
+            Some(TimeAxis::new(
+                times.values[range.clone()].to_vec(),
+                times.scale,
+            ))
+        };
+        let axes: Vec<Option<TimeAxis>> = episodes.iter().map(|(_, range)| axis(range)).collect();
+        if let Some((column, times)) = &times {
+            say_varying(axes.iter().flatten(), (column, times.unit), roles);
+        }
         let timeline = |range: Range<usize>| {
-            let (column, times) = self.times.as_ref()?;
-            Timeline::of(column, times, &self.row_in_file[range])
+            let (column, times) = times.as_ref()?;
+            Timeline::of(column, times, &range.collect::<Vec<_>>())
         };
         let timelines: Vec<Option<Timeline>> = episodes
             .iter()
             .map(|(_, range)| timeline(range.clone()))
             .collect();
-        let (times, order) = (self.times, self.row_in_file);
         let [
             states,
             actions,
@@ -107,8 +127,9 @@ impl Table {
         let episodes = episodes
             .into_iter()
             .zip(timelines)
+            .zip(axes)
             .zip(final_states)
-            .map(|(((name, range), timeline), final_state)| {
+            .map(|((((name, range), timeline), times), final_state)| {
                 let rewards = reward_name
                     .is_some()
                     .then(|| Array1::from(rewards.values[range.clone()].to_vec()));
@@ -118,10 +139,6 @@ impl Table {
                 let last = last.map(|state| state.to_vec()).or(final_state);
                 let last = last.filter(fits).map(Array1::from);
                 let taken = log_probabilities.column(range.clone());
-                let times = times.as_ref().map(|(_, times)| {
-                    let rows = order[range.clone()].iter();
-                    TimeAxis::new(rows.map(|&row| times.values[row]).collect(), times.scale)
-                });
                 let episode = Episode::from_shared(
                     name, range, &states, &actions, rewards, terminated, truncated,
                 )?;

@@ -343,7 +343,19 @@ fn sorted(rows: &[usize], times: &[f64]) -> Vec<usize> {
     sorted
 }
 
-fn median_step(rows: &[usize], times: &[f64]) -> f64 {
+/// How far from the median step, in median steps, a quarter of the steps of ascending times are at least.
+pub(super) fn variation(times: &[f64]) -> Option<f64> {
+    let step = median_step(&(0..times.len()).collect::<Vec<_>>(), times);
+    let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    let mut off: Vec<f64> = steps.map(|found| (found / step - 1.0).abs()).collect();
+    let place = (REGULAR * off.len() as f64).ceil() as usize;
+    if step <= 0.0 || place == 0 {
+        return None;
+    }
+    Some(*off.select_nth_unstable_by(place - 1, f64::total_cmp).1)
+}
+
+pub(super) fn median_step(rows: &[usize], times: &[f64]) -> f64 {
     let mut steps: Vec<f64> = rows
         .windows(2)
         .map(|pair| times[pair[1]] - times[pair[0]])

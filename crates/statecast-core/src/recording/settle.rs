@@ -12,7 +12,7 @@ use super::order::{
 use super::readings::{Times, times_of};
 use super::seams::Seams;
 use super::summer_time::went_forward;
-use super::table::Table;
+use super::table::{MissingPolicy, Table};
 use super::time_names::{is_coarse, time_rank};
 use super::{RecordingError, Roles};
 
@@ -105,7 +105,10 @@ impl Table {
         if let Some((clock, times)) = &reading.clock {
             let column = self.clocks[*clock].name();
             self.merge_duplicates(&mut found, &column, times, roles)?;
-            say_gaps(&found, &column, times, roles);
+            // A model fills gaps once the episodes are cut, and says so then.
+            if !matches!(self.missing, MissingPolicy::Model { .. }) {
+                say_gaps(&found, &column, times, roles);
+            }
         }
         if self.parts.is_some() && !self.flags_cut_parts {
             self.leave_out_zeros(&mut found, roles);
@@ -505,6 +508,18 @@ impl Table {
     }
 }
 
+/// A number of a clock with what it counts.
+pub(super) fn amount(value: f64, unit: &str) -> String {
+    let short = format!("{value:.5e}").parse().unwrap_or(value);
+    let number: f64 = short;
+    match unit {
+        "" => number.to_string(),
+        "s" => format!("{number} s"),
+        unit if number == 1.0 => format!("1 {unit}"),
+        unit => format!("{number} {unit}s"),
+    }
+}
+
 /// Warns of rows that a regular clock says are missing.
 fn say_gaps(runs: &[Run], column: &str, times: &Times, roles: &mut Roles) {
     let found = runs
@@ -524,16 +539,7 @@ fn say_gaps(runs: &[Run], column: &str, times: &Times, roles: &mut Roles) {
         }
     }
     let Some((gaps, row)) = worst else { return };
-    let amount = |value: f64| {
-        let short = format!("{value:.5e}").parse().unwrap_or(value);
-        let number: f64 = short;
-        match times.unit {
-            "" => number.to_string(),
-            "s" => format!("{number} s"),
-            unit if number == 1.0 => format!("1 {unit}"),
-            unit => format!("{number} {unit}s"),
-        }
-    };
+    let amount = |value: f64| amount(value, times.unit);
     let several = if count == 1 { "gap" } else { "gaps" };
     let why = match went_forward(times, row, gaps.step, gaps.largest) {
         true => {

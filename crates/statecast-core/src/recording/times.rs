@@ -3,7 +3,7 @@
 use super::calendar_rows::Moment;
 use super::gregorian::{Date, WithTime};
 use super::instants::{NANOS_OF_DAY, days_of_month};
-use super::order::gaps;
+use super::order::{gaps, median_step, variation};
 use super::weekly::Weekly;
 
 /// Digits after the point that a number of time has at most.
@@ -12,6 +12,8 @@ const MAX_DECIMALS: usize = 9;
 const ROWS_OF_DECIMALS: usize = 1000;
 /// Days from which on a calendar without weekends is one of workdays.
 const MIN_WORKDAYS: usize = 10;
+/// Fewest rows of which it is said how much their steps vary.
+const MIN_VARYING: usize = 10;
 const NANOS_OF_SECOND: f64 = 1e9;
 
 /// A time of a row.
@@ -26,7 +28,7 @@ pub enum TimeStamp {
 
 /// The times of an episode, as far as its recording has them.
 ///
-/// Times go on by the step of the clock if it is regular, months by the calendar, days without
+/// Times go on by the step of the clock, or by the median step if it is not regular, months by the calendar, days without
 /// weekends from Friday to Monday, and a clock that left out the same times of the day or days of the
 /// week all along leaves them out.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +54,26 @@ pub(super) enum Scale {
         /// Nanoseconds of the day.
         nanos: i64,
     },
+}
+
+impl Scale {
+    /// The date that the clock counts to, if it counts dates.
+    pub(super) fn date(self, value: f64) -> Option<Date> {
+        match self {
+            Self::Plain | Self::Modulo { .. } => None,
+            Self::Months { day, nanos } => {
+                let month = value.round() as i64;
+                let last = days_of_month(month);
+                Some(Date {
+                    year: month.div_euclid(12),
+                    month: month.rem_euclid(12) + 1,
+                    day: i64::from(day.map_or(last, |day| day.min(last))),
+                    nanos,
+                })
+            }
+            Self::Since(origin, unit) => Some(since(origin, unit, value)),
+        }
+    }
 }
 
 /// A unit of time that is as long as any other of its kind.
@@ -82,6 +104,8 @@ enum Step {
     Workday,
     /// By a step, without what a calendar leaves out.
     Weekly(Weekly),
+    /// By steps that vary, of which this is the median.
+    Varying(f64),
 }
 
 impl TimeAxis {
@@ -91,12 +115,11 @@ impl TimeAxis {
             scale,
             step: None,
         };
-        axis.step = axis.regular_step();
+        axis.step = axis.regular_step().or_else(|| axis.median_step());
         axis
     }
 
-    /// The time of a row, which may follow those of the recording; nothing after a clock that is not
-    /// regular.
+    /// The time of a row, which may follow those of the recording: a clock that is not regular goes on by its median step.
     ///
     /// ```
     /// use statecast::recording::{MissingPolicy, RoleSelection, TimeStamp, read};
@@ -117,30 +140,14 @@ impl TimeAxis {
             Scale::Modulo { modulus, from } => {
                 TimeStamp::Number(self.rounded((value - from).rem_euclid(modulus) + from))
             }
-            Scale::Months { nanos, .. } => TimeStamp::Date(text(self.date(value)?, nanos != 0)),
+            Scale::Months { nanos, .. } => {
+                TimeStamp::Date(text(self.scale.date(value)?, nanos != 0))
+            }
             Scale::Since(origin, unit) => {
                 let with_time = unit == Unit::Second || origin.nanos != 0;
-                TimeStamp::Date(text(self.date(value)?, with_time))
+                TimeStamp::Date(text(self.scale.date(value)?, with_time))
             }
         })
-    }
-
-    /// The date that the clock counts to, if it counts dates.
-    fn date(&self, value: f64) -> Option<Date> {
-        match self.scale {
-            Scale::Plain | Scale::Modulo { .. } => None,
-            Scale::Months { day, nanos } => {
-                let month = value.round() as i64;
-                let last = days_of_month(month);
-                Some(Date {
-                    year: month.div_euclid(12),
-                    month: month.rem_euclid(12) + 1,
-                    day: i64::from(day.map_or(last, |day| day.min(last))),
-                    nanos,
-                })
-            }
-            Scale::Since(origin, unit) => Some(since(origin, unit, value)),
-        }
     }
 
     /// Recorded rows.
@@ -150,12 +157,49 @@ impl TimeAxis {
 
     /// Whether it is known how the clock goes on.
     pub(super) fn is_regular(&self) -> bool {
-        self.step.is_some()
+        matches!(
+            self.step,
+            Some(Step::By(_) | Step::Workday | Step::Weekly(_))
+        )
+    }
+
+    /// The median step of a clock whose steps vary, in what it counts.
+    fn median_step(&self) -> Option<Step> {
+        let rows: Vec<usize> = (0..self.values.len()).collect();
+        let step = median_step(&rows, &self.values);
+        (rows.len() > 2 && step > 0.0).then_some(Step::Varying(step))
+    }
+
+    /// How far from the median step a quarter of the steps are at least, as a share of it, where the clock is not regular and has at
+    /// least ten rows.
+    ///
+    /// ```
+    /// use statecast::recording::{MissingPolicy, RoleSelection, read};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("read.csv");
+    /// let rows = (0..20).map(|t| format!("{},{}\n", 4 * t + t % 2, t * t));
+    /// std::fs::write(&path, "t,x\n".to_owned() + &rows.collect::<String>())?;
+    /// let (recording, _) = read(&path, &RoleSelection::default(), MissingPolicy::Error)?;
+    /// let times = recording.episodes()[0].times().ok_or("no times")?;
+    /// assert_eq!(times.variation(), Some(0.4));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn variation(&self) -> Option<f64> {
+        self.varying_step().and_then(|_| variation(&self.values))
+    }
+
+    /// The median step where steps vary, in what the clock counts.
+    pub(super) fn varying_step(&self) -> Option<f64> {
+        match self.step {
+            Some(Step::Varying(step)) if self.values.len() >= MIN_VARYING => Some(step),
+            _ => None,
+        }
     }
 
     /// The moment of a row, which may follow those of the recording, if the clock counts dates.
     pub(super) fn moment(&self, row: usize) -> Option<Moment> {
-        self.date(self.value(row)?).map(Moment)
+        self.scale.date(self.value(row)?).map(Moment)
     }
 
     /// What the clock counts at a row, which may follow those of the recording.
@@ -170,26 +214,51 @@ impl TimeAxis {
     fn after(&self, rows: usize) -> Option<f64> {
         let last = *self.values.last()?;
         match self.step.as_ref()? {
-            &Step::By(step) => Some(last + rows as f64 * step),
+            &(Step::By(step) | Step::Varying(step)) => Some(last + rows as f64 * step),
+            Step::Workday | Step::Weekly(_) => {
+                (0..rows).try_fold(last, |value, _| self.next(value))
+            }
+        }
+    }
+
+    /// The value a step after another, on a regular clock.
+    fn next(&self, value: f64) -> Option<f64> {
+        match self.step.as_ref()? {
+            &Step::By(step) => Some(value + step),
             Step::Workday => {
-                let mut value = last;
-                for _ in 0..rows {
-                    value += 1.0;
-                    while self.is_weekend(value) {
-                        value += 1.0;
-                    }
+                let mut next = value + 1.0;
+                while self.is_weekend(next) {
+                    next += 1.0;
                 }
-                Some(value)
+                Some(next)
             }
             Step::Weekly(calendar) => {
                 let Scale::Since(origin, unit) = self.scale else {
                     return None;
                 };
-                let last = since(origin, unit, last);
-                let time = (0..rows).fold(last, |time, _| calendar.after(time));
-                Some(unit.of_nanos(time.nanos_since(origin)))
+                let next = calendar.after(since(origin, unit, value));
+                Some(unit.of_nanos(next.nanos_since(origin)))
             }
+            Step::Varying(_) => None,
         }
+    }
+
+    /// The values that a regular clock skipped before a row, `most` and one more at most; none where it did not.
+    pub(super) fn skipped(&self, row: usize, most: usize) -> Vec<f64> {
+        let mut skipped = Vec::new();
+        let Some(&[mut from, to]) = row.checked_sub(1).and_then(|r| self.values.get(r..=row))
+        else {
+            return skipped;
+        };
+        // The row itself may be late or early by less than half a step.
+        while let Some(value) = self.next(from)
+            && to - value > 0.5 * self.next(value).map_or(0.0, |next| next - value)
+            && skipped.len() <= most
+        {
+            skipped.push(value);
+            from = value;
+        }
+        skipped
     }
 
     /// The rows that come later than one step after the row before, on a regular clock.
@@ -205,26 +274,7 @@ impl TimeAxis {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn breaks(&self) -> Vec<usize> {
-        let late = |pair: &[f64]| {
-            let step = match self.step.as_ref()? {
-                &Step::By(step) => step,
-                Step::Workday => {
-                    let mut next = pair[0] + 1.0;
-                    while self.is_weekend(next) {
-                        next += 1.0;
-                    }
-                    next - pair[0]
-                }
-                Step::Weekly(calendar) => {
-                    let Scale::Since(origin, unit) = self.scale else {
-                        return None;
-                    };
-                    let next = calendar.after(since(origin, unit, pair[0]));
-                    unit.of_nanos(next.nanos_since(origin)) - pair[0]
-                }
-            };
-            Some(pair[1] - pair[0] > 1.5 * step)
-        };
+        let late = |pair: &[f64]| Some(pair[1] - pair[0] > 1.5 * (self.next(pair[0])? - pair[0]));
         let pairs = self.values.windows(2).enumerate();
         pairs
             .filter_map(|(row, pair)| late(pair)?.then_some(row + 1))
@@ -349,7 +399,7 @@ mod tests {
         assert_eq!(number(&axis, 20), 1.0);
         assert_eq!(number(&axis, 22), 1.1);
         let irregular = TimeAxis::new(vec![0.0, 1.0, 5.0, 5.5], Scale::Plain);
-        assert_eq!(irregular.at(4), None);
+        assert_eq!(number(&irregular, 4), 6.5);
         assert_eq!(number(&irregular, 2), 5.0);
         assert_eq!(TimeAxis::new(vec![3.0], Scale::Plain).at(1), None);
     }

@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "scale": None,
     "temperature": None,
     "tolerance": None,
+    "irregular": "even",
 }
 
 
@@ -47,6 +48,9 @@ class Forecaster:
         scale: how the axes that digits are written on are chosen: `minmax` of the context, `LOW,HIGH`, or `none`.
         temperature: divisor of the logits.
         tolerance: greatest error of cumulated probabilities of numbers written digit by digit.
+        irregular: how rows of a file are read whose steps of time vary: `even`: paths that no action drives are drawn from rows a
+            median step apart; `known`: the time to the next row is an input of what reads actions; `none`: as if all steps were
+            equal.
         also: another recording of the same system, or several, which online experts read before every context.
 
     Raises:

@@ -91,7 +91,7 @@ impl Predictor for Hinted {
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let hinted = Box::new(self.state(start)?);
-        if start.channels() > 1 || !start.units.is_empty() {
+        if start.channels() > 1 || start.taken() > 0 {
             return Ok(hinted);
         }
         let digits = self.language.start(start)?;

@@ -88,6 +88,7 @@ fn state(model: &Model, recording: &Recording) -> State {
             encoding: &encoding,
             active: &(0..channels).collect::<Vec<_>>(),
             units: &vec![1.0; recording.actions.ncols()],
+            timed: false,
             outcomes: &[],
             rows: recording.begins.len(),
             ahead: 0,

@@ -199,7 +199,7 @@ impl Stacked {
     fn of_context(&self, start: &Start) -> Self {
         let mut all = self.clone();
         let undriven = std::mem::take(&mut all.undriven);
-        if undriven.is_empty() || !start.units.is_empty() {
+        if undriven.is_empty() || start.taken() > 0 {
             return all;
         }
         all.judging = Judging::UNDRIVEN;

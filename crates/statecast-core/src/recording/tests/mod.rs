@@ -18,6 +18,7 @@ mod roles;
 mod series;
 mod stand_ins;
 mod times;
+mod uneven;
 mod values;
 mod wide;
 mod written;

@@ -92,6 +92,8 @@ pub struct ContextReading {
     pub band_outcomes: usize,
     /// Cycles of the calendar that were read; none if no calendar was.
     pub calendar: Option<String>,
+    /// Rows at even times that the paths were drawn from, where those of the context are not even.
+    pub even_rows: Option<usize>,
     /// Whose paths were pooled, the largest weight first; empty where all are the forecaster's.
     pub paths: Vec<PathWeight>,
     /// Which expert led each channel; empty where no experts are read.

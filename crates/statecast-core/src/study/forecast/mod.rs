@@ -222,7 +222,16 @@ impl<'s> ForecastStudy<'s> {
             mut reading,
             rollouts,
             outcomes,
+            path_weights,
+            even_rows,
         } = self.rollouts(&context, &futures, progress)?;
+        if let Some(rows) = even_rows {
+            observer.note(&format!(
+                "episode {}: paths are drawn from {rows} rows that are a median step apart, read off between those recorded \
+                 (`irregular=even`)",
+                episode.name()
+            ));
+        }
         if forecaster.origins() > 0 && outcomes == 0 {
             observer.warning(&format!(
                 "episode {}: the context has no room for forecasts of {horizon} steps from inside of it; bands are not \
@@ -269,7 +278,8 @@ impl<'s> ForecastStudy<'s> {
             undefined: 0,
             band_outcomes: outcomes,
             calendar: forecaster.cycles(&context).map(|found| found.to_string()),
-            paths: reading.path_weights(),
+            paths: path_weights,
+            even_rows,
             experts_led: leaders
                 .iter()
                 .map(|(c, led)| ChannelLeadership::of(c, led))
