@@ -47,10 +47,19 @@ impl Table {
         roles.notes.push(filled(&imputation, names));
         roles.warnings.extend(at_ends(&imputation, &runs, names));
         let medians = imputation.medians();
+        // Counts and switches take no value between their levels.
+        let is_whole = |channel: usize| {
+            let mut known = states.values.iter().skip(channel).step_by(width);
+            known.all(|x| !x.is_finite() || x.fract() == 0.0)
+        };
+        let whole: Vec<bool> = (0..width).map(is_whole).collect();
         let cells = &mut self.blocks[Block::State as usize];
         for (hole, median) in imputation.holes().iter().zip(medians) {
             let row = episodes[hole.run].1.start + hole.row;
-            cells.values[row * width + hole.channel] = median;
+            cells.values[row * width + hole.channel] = match whole[hole.channel] {
+                true => median.round(),
+                false => median,
+            };
         }
         Ok(Some(imputation))
     }

@@ -44,6 +44,19 @@ fn skipped_rows_are_put_in_and_filled() {
     assert!(roles.warnings[0].contains("read as one step"), "{roles}");
 }
 
+/// Fault: the levels of a count were those that it took and the fractions that filled its gaps.
+#[test]
+fn whole_numbers_are_filled_by_whole_numbers() {
+    let row = |t: usize| format!("{t},{},{}\n", t * t % 7, (0.3 * t as f64).sin());
+    let rows = (0..80).filter(|t| t % 20 != 10).map(row);
+    let file = csv(&("time,count,x\n".to_owned() + &rows.collect::<String>()));
+    let (recording, roles) = filled(&file, FILLED);
+    assert_eq!(roles.filled, 8);
+    let states = recording.episodes()[0].states();
+    assert!(states.column(0).iter().all(|x| x.fract() == 0.0));
+    assert!(states[[30, 1]].fract() != 0.0);
+}
+
 #[test]
 fn dates_of_rows_that_are_put_in_are_those_of_the_clock() {
     let day = |t: usize| format!("2024-01-{:02},{}\n", t + 1, t * t % 7);
