@@ -164,7 +164,61 @@ fn scores_are_of_observed_values_unless_asked_otherwise() {
     );
     let said = succeeds(&[&backtest[..], &["--windows", "2", "--missing", "model"]].concat());
     assert!(
-        said.contains("filled values are scored as if they had been observed"),
+        said.contains("filled values count as if they had been observed"),
+        "{said}"
+    );
+}
+
+/// Fault: policies were judged by filled values without the warning that forecasts are scored with.
+#[test]
+fn judging_policies_by_filled_values_is_warned_of() {
+    let folder = Folder::new();
+    let path = folder.at("run.csv");
+    let row = |t: usize| {
+        let wave = (0.3 * t as f64).sin();
+        let x = if t == 40 {
+            String::new()
+        } else {
+            wave.to_string()
+        };
+        format!("{},{t},{x},{},{wave}\n", t / 30, t % 3)
+    };
+    let rows: String = (0..120).map(row).collect();
+    std::fs::write(&path, format!("episode,t,obs_x,act_u,reward\n{rows}")).unwrap();
+    let said = succeeds(&[
+        "replay",
+        &path,
+        "--estimators",
+        "baselines",
+        "--missing",
+        "model",
+        "--context",
+        "10",
+        "--horizon",
+        "5",
+    ]);
+    assert!(
+        said.contains("filled values count as if they had been observed"),
+        "{said}"
+    );
+}
+
+/// Fault: nothing was said to be missing where words were.
+#[test]
+fn impute_says_what_became_of_missing_words() {
+    let folder = Folder::new();
+    let path = folder.at("run.csv");
+    let row = |t: usize| match t {
+        20 => format!("{t},{},\n", t * t % 7),
+        _ => format!("{t},{},{}\n", t * t % 7, ["open", "shut"][t / 6 % 2]),
+    };
+    let rows: String = (0..40).map(row).collect();
+    std::fs::write(&path, format!("t,x,valve\n{rows}")).unwrap();
+    let said = succeeds(&["impute", &path, "--levels", "valve"]);
+    assert!(
+        said.contains("1 missing word of valve repeats the word before")
+            && said.contains("no number is missing")
+            && !said.contains("no state is missing"),
         "{said}"
     );
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::experts::{
     BandArguments, ExpertArguments, NameList, TrainArguments, finish, load, names, with_system,
 };
-use super::input::ModelArguments;
+use super::model_arguments::ModelArguments;
 use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::WeightHistory;

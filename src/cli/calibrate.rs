@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::experts::{BandArguments, NameArguments, TrainArguments, finish, load, with_system};
-use super::input::ModelArguments;
+use super::model_arguments::ModelArguments;
 use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::BacktestSummary;

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::endings::written_as;
 use super::experts::{ExpertArguments, NameArguments, TrainArguments, finish, load, with_system};
-use super::input::{ModelArguments, RecordingArguments};
+use super::input::RecordingArguments;
+use super::model_arguments::ModelArguments;
 use super::residual::{Names, ResidualArguments};
 use super::terminal::Terminal;
 use crate::forecast::Variables;

@@ -8,7 +8,8 @@ use clap::builder::TypedValueParser;
 use clap::{ArgAction, Args};
 
 use super::choices::choice;
-use super::input::{Columns, ModelArguments};
+use super::input::Columns;
+use super::model_arguments::ModelArguments;
 use super::served;
 use crate::cli::terminal::tell;
 use crate::forecast::{Settings, Variables};

@@ -80,7 +80,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         ending.table(output, &table, &Manifest::new("impute", &run));
     }
     if filled.roles.filled == 0 {
-        tell!("note: no state is missing");
+        tell!("note: {}", nothing_filled(filled.roles.held_words));
     }
     ending.show("")?;
     match (&arguments.output, &arguments.filled) {
@@ -89,5 +89,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             Ok(table.write_to(TableFormat::Csv, &mut standard)?)
         }
         _ => Ok(()),
+    }
+}
+
+/// Why the table has no rows.
+fn nothing_filled(held_words: usize) -> &'static str {
+    match held_words {
+        0 => "no state is missing",
+        _ => "no number is missing, and the table has no rows: missing words have no density",
     }
 }

@@ -16,6 +16,7 @@ mod impute;
 mod input;
 mod limits;
 mod markov;
+mod model_arguments;
 mod models;
 mod outputs;
 mod process;

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-use super::input::fetched;
+use super::model_arguments::{fetched, with_fetch_progress};
 use super::served;
 use super::terminal::show;
 use crate::codec::{CodecError, TokenTable, builtin_formats};
@@ -108,7 +108,7 @@ fn pull(model: &ModelSource) -> anyhow::Result<()> {
     let ModelSource::Hub(hub_model) = model else {
         anyhow::bail!("{model}: not a model of the hub; name it ORGANISATION/NAME");
     };
-    let local = super::input::with_fetch_progress(|progress| {
+    let local = with_fetch_progress(|progress| {
         crate::model::Hub::from_env().fetch(hub_model, true, progress)
     })?;
     show(&format!("{}\n", local.display()))

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::cli::choices::estimators;
 use crate::cli::experts::{finish, load, with_system};
-use crate::cli::input::{Columns, ModelArguments};
+use crate::cli::input::Columns;
+use crate::cli::model_arguments::ModelArguments;
 use crate::cli::outputs::Ending;
 use crate::cli::residual::ResidualArguments;
 use crate::cli::terminal::Terminal;

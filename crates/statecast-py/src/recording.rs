@@ -104,6 +104,7 @@ impl Recording {
             encoding,
             missing_values,
             transitions,
+            ..RoleSelection::default()
         };
         let missing = match missing {
             "error" => MissingPolicy::Error,
@@ -112,9 +113,15 @@ impl Recording {
             other => return Err(unknown("missing", other, "error, hold or model")),
         };
         let (inner, roles) = work::run(py, |_| recording::read(&path, &selection, missing))?;
+        let mut notes: Vec<String> = roles.to_string().lines().map(str::to_owned).collect();
+        notes.extend(
+            roles
+                .scored_fills()
+                .map(|warning| format!("warning: {warning}")),
+        );
         Ok(Self {
             inner: Arc::new(inner),
-            notes: roles.to_string().lines().map(str::to_owned).collect(),
+            notes,
         })
     }
 

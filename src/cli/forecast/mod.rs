@@ -18,7 +18,8 @@ use super::endings::written_as;
 use super::experts::{
     BandArguments, ExpertArguments, NameArguments, TrainArguments, finish, load, with_system,
 };
-use super::input::{ModelArguments, RecordingArguments};
+use super::input::RecordingArguments;
+use super::model_arguments::ModelArguments;
 use super::outputs::{Ending, file_name};
 use super::residual::{Names, ResidualArguments};
 use crate::cli::terminal::{Terminal, note};

@@ -6,7 +6,7 @@ use clap::builder::TypedValueParser;
 
 use crate::cli::choices::choice;
 use crate::cli::experts::{NameArguments, load};
-use crate::cli::input::ModelArguments;
+use crate::cli::model_arguments::ModelArguments;
 use crate::forecast::{Forecaster, Method};
 use crate::forecasters::{Combining, Forecasters};
 use crate::learning::{

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::augment::{Augmentation, forecaster, models, names_no_forecaster};
 use super::offline::Offline;
 use crate::cli::experts::NameArguments;
-use crate::cli::input::ModelArguments;
+use crate::cli::model_arguments::ModelArguments;
 use crate::cli::terminal::tell;
 
 use crate::cli::progress::Progress;

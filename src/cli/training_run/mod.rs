@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::endings::written_as;
 use super::experts::{BandArguments, ExpertArguments, NameList, load};
-use super::input::ModelArguments;
+use super::model_arguments::ModelArguments;
 use crate::forecast::Method;
 use crate::forecasters::{ForecasterName, Forecasters};
 use crate::model::{ModelInfo, Work};

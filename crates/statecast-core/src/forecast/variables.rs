@@ -245,6 +245,9 @@ impl Variables {
         }
     }
 
+    /// Most variables that are forecast together.
+    pub const MOST: usize = MAX_VARIABLES;
+
     /// Checks that so many are few enough to be forecast together.
     ///
     /// # Errors

@@ -6,11 +6,14 @@
 //! (Dempster, Laird and Rubin 1977; Shumway and Stoffer 1982). Of random walk, smooth trend, autoregressions of each
 //! channel alone and of all, the form with the lowest CRPS at known values that were removed is taken; its errors
 //! there are the shape of the densities.
+//!
+//! Actions are not filled so but labelled, by [inverse dynamics](InverseDynamics) that are learned from other steps.
 
 mod estimation;
 mod form;
 mod group;
 mod imputation;
+mod inverse;
 mod model;
 mod moments;
 mod regression;
@@ -28,10 +31,24 @@ use rayon::prelude::*;
 use group::{Filling, Group, Run};
 pub use imputation::Imputation;
 use imputation::{Part, Unit};
+pub use inverse::{
+    ActionLabels, ActionScore, InverseDynamics, InverseError, InverseMethod, InverseSettings,
+    KnownSteps,
+};
 use removal::longest_gap;
 
 /// Channels that one model has at most: more are shared out among several, those that move alike together.
 pub const MAX_TOGETHER: usize = 24;
+
+/// Most bytes that the joint density of all unknown values may take.
+const MAX_BYTES: u64 = 2 << 30;
+
+/// Bytes of an unknown value, and of two that an equation joins: what the model keeps of them.
+const BYTES_OF_ONE: u64 = 300;
+const BYTES_OF_TWO: u64 = 24;
+
+/// Rows that an equation joins at most.
+const JOINED_ROWS: usize = 4;
 
 /// A run with unknown values.
 #[derive(Debug, Clone)]
@@ -68,6 +85,12 @@ pub enum ImputeError {
         /// Rows of the run.
         rows: usize,
     },
+    /// More unknown values than memory is meant for.
+    #[error("{unknown} unknown values take more memory to fill together than {MAX_BYTES} bytes")]
+    TooMany {
+        /// How many there are.
+        unknown: usize,
+    },
     /// Runs of different numbers of channels or actions, or actions that are no finite numbers.
     #[error("run {run}: {reason}")]
     Invalid {
@@ -94,7 +117,9 @@ pub struct Hole {
 ///
 /// # Errors
 ///
-/// [`ImputeError`] for a channel without values, a gap longer than half of its run, or runs that do not fit together.
+/// [`ImputeError`] for a channel without values, a gap longer than half of its run, runs that do not fit together, or
+/// more unknown values than fit into 2 GB: about seven million that stand alone, half a million in rows of 24 that are all
+/// unknown.
 pub fn impute(runs: &[IncompleteRun], seed: u64) -> Result<Imputation, ImputeError> {
     check(runs)?;
     let channels = runs.first().map_or(0, |run| run.values.ncols());
@@ -224,5 +249,26 @@ fn check(runs: &[IncompleteRun]) -> Result<(), ImputeError> {
             }
         }
     }
-    Ok(())
+    check_memory(runs)
+}
+
+/// Refuses unknown values whose density would take too much memory, before any work.
+fn check_memory(runs: &[IncompleteRun]) -> Result<(), ImputeError> {
+    let (mut unknown, mut bytes) = (0, 0);
+    for run in runs {
+        let is_unknown = |row: ndarray::ArrayView1<f64>| row.iter().filter(|x| x.is_nan()).count();
+        let counts: Vec<usize> = run.values.rows().into_iter().map(is_unknown).collect();
+        for (row, &count) in counts.iter().enumerate() {
+            let joined: usize = counts[(row + 1).saturating_sub(JOINED_ROWS)..=row]
+                .iter()
+                .sum();
+            let joined = joined.min(JOINED_ROWS * MAX_TOGETHER) as u64;
+            unknown += count;
+            bytes += count as u64 * (BYTES_OF_ONE + joined * BYTES_OF_TWO);
+        }
+    }
+    match bytes > MAX_BYTES {
+        true => Err(ImputeError::TooMany { unknown }),
+        false => Ok(()),
+    }
 }

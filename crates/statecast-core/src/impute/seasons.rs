@@ -1,5 +1,7 @@
 //! Values a season away from a row, on both sides.
 
+use std::collections::VecDeque;
+
 use super::form::SEASONAL;
 use crate::experts::autocorrelation_peaks;
 
@@ -42,37 +44,41 @@ impl Seasons {
 
     /// What is known of each row from rows whole seasons away: `[rows][SEASONAL]`, for the row and the row before it.
     pub(super) fn inputs(self, values: &[f64]) -> Vec<[f64; SEASONAL]> {
-        let rows = values.len();
-        let near: Vec<f64> = (0..rows)
-            .map(|t| around(values, t, self.shortest, 1))
-            .collect();
-        let wide = |t| match self.strongest > self.shortest {
-            true => around(values, t, self.strongest, 1),
-            false => around(values, t, self.shortest, WIDE),
+        let near = around(values, self.shortest, 1);
+        let wide = match self.strongest > self.shortest {
+            true => around(values, self.strongest, 1),
+            false => around(values, self.shortest, WIDE),
         };
-        let wide: Vec<f64> = (0..rows).map(wide).collect();
         let row = |t: usize| {
             let before = t.saturating_sub(1);
             [near[t], wide[t], near[before], wide[before]]
         };
-        (0..rows).map(row).collect()
+        (0..values.len()).map(row).collect()
     }
 }
 
-/// The mean of the nearest known values whole seasons away from a row, up to `count` on each side; 0, which is the
+/// For each row the mean of the nearest known values whole seasons away, up to `count` on each side; 0, which is the
 /// mean of a standardised channel, if there is none.
-fn around(values: &[f64], row: usize, season: usize, count: usize) -> f64 {
-    let known = |x: &f64| !x.is_nan();
-    let before = values[..row].iter().rev().skip(season - 1).step_by(season);
-    let after = values[row..].iter().skip(season).step_by(season);
-    let found = before.copied().filter(known).take(count);
-    let found: Vec<f64> = found
-        .chain(after.copied().filter(known).take(count))
-        .collect();
-    match found.len() {
-        0 => 0.0,
-        n => found.iter().sum::<f64>() / n as f64,
-    }
+fn around(values: &[f64], season: usize, count: usize) -> Vec<f64> {
+    let rows = values.len();
+    let mut found = vec![(0.0, 0); rows];
+    let mut pass = |order: &mut dyn Iterator<Item = usize>| {
+        // The last known values at each place of the season.
+        let mut last: Vec<VecDeque<f64>> = vec![VecDeque::new(); season.min(rows)];
+        for t in order {
+            let known = &mut last[t % season];
+            found[t].0 += known.iter().sum::<f64>();
+            found[t].1 += known.len();
+            if !values[t].is_nan() {
+                known.truncate(count - 1);
+                known.push_front(values[t]);
+            }
+        }
+    };
+    pass(&mut (0..rows));
+    pass(&mut (0..rows).rev());
+    let mean = |(sum, known): (f64, usize)| sum / known.max(1) as f64;
+    found.into_iter().map(mean).collect()
 }
 
 /// Unknown values on the straight line between known ones, or as the nearest one.
@@ -88,4 +94,33 @@ pub(super) fn interpolated(values: &[f64]) -> Option<Vec<f64>> {
         (from + 1..to).for_each(|t| filled[t] = values[from] + slope * (t - from) as f64);
     }
     Some(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault: each row of a gap looked for a known value through the whole of it, a time quadratic in the gap.
+    #[test]
+    fn a_huge_gap_is_crossed_once() {
+        let mut values: Vec<f64> = (0..400).map(|t| f64::from(t * t % 97)).collect();
+        values[150..260].fill(f64::NAN);
+        values[30] = f64::NAN;
+        let (season, count) = (7, 3);
+        let walked = |t: usize| {
+            let before = (1..=t / season).map(|k| values[t - k * season]);
+            let after = (1..=(399 - t) / season).map(|k| values[t + k * season]);
+            let before = before.filter(|x| !x.is_nan()).take(count);
+            let after = after.filter(|x| !x.is_nan()).take(count);
+            let known: Vec<f64> = before.chain(after).collect();
+            known.iter().sum::<f64>() / known.len() as f64
+        };
+        for (t, mean) in around(&values, season, count).into_iter().enumerate() {
+            assert!((mean - walked(t)).abs() < 1e-9, "row {t}");
+        }
+        // By steps of a season 10^11 of them.
+        values = vec![1.0; 2_000_000];
+        values[..900_000].fill(f64::NAN);
+        assert!(around(&values, 2, 3).iter().all(|&mean| mean == 1.0));
+    }
 }

@@ -110,13 +110,15 @@ impl Skyline {
             values: vec![0.0; self.values.len()],
             ..self.clone()
         };
-        // For each column the rows below it that reach it.
-        let mut below: Vec<Vec<usize>> = vec![Vec::new(); self.len()];
+        // For each column the last row that reaches it.
+        let mut last: Vec<usize> = (0..self.len()).collect();
         for row in 0..self.len() {
-            (self.first[row]..row).for_each(|column| below[column].push(row));
+            last[self.first[row]..row].fill(row);
         }
+        let mut rows = Vec::new();
         for column in (0..self.len()).rev() {
-            let rows = &below[column];
+            rows.clear();
+            rows.extend((column + 1..=last[column]).filter(|&row| self.first[row] <= column));
             let factors: Vec<f64> = rows.iter().map(|&row| self.get(row, column)).collect();
             let pivot = self.get(column, column);
             let mut own = 1.0 / pivot;

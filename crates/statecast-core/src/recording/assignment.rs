@@ -11,7 +11,6 @@ use super::finished::LeftOut;
 use super::labels::Claim;
 use super::source::{Column, Kind, Source, list};
 use super::table::{Slot, Table};
-use super::word_levels::WordColumn;
 use super::{
     AssignedRole, Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RecordingError, RoleSelection,
     Roles,
@@ -28,6 +27,8 @@ pub(super) struct Resolved<'a> {
     transitions: bool,
     duplicates: Duplicates,
     missing_values: Vec<f64>,
+    wanted_episodes: Vec<String>,
+    most_states: Option<usize>,
     /// Columns of words that are states.
     levels: Vec<String>,
 }
@@ -71,6 +72,8 @@ pub(super) fn resolve<'a>(
     Ok(Resolved {
         transitions: selection.transitions,
         missing_values: selection.missing_values.clone(),
+        wanted_episodes: selection.only_episodes.clone(),
+        most_states: selection.most_states,
         levels,
         ..resolved
     })
@@ -112,8 +115,9 @@ impl Resolved<'_> {
         let mut table = Table::new(self.file, missing, &self.columns, &self.slots);
         table.duplicates = self.duplicates;
         table.missing_values.clone_from(&self.missing_values);
-        let words = self.levels.iter().map(|name| WordColumn::new(name));
-        table.word_columns = words.collect();
+        table.wanted_episodes.clone_from(&self.wanted_episodes);
+        table.most_states = self.most_states;
+        table.expect_words(&self.levels);
         table.wants_successors = self.transitions;
         table.open_states = self.open_states;
         table.needs_states = self.needs_states;
@@ -316,6 +320,8 @@ impl<'f, 'c> Assignment<'f, 'c> {
             transitions: false,
             duplicates,
             missing_values: Vec::new(),
+            wanted_episodes: Vec::new(),
+            most_states: None,
             levels: Vec::new(),
         })
     }

@@ -68,10 +68,10 @@ impl Table {
             }
             Slot::Value(block, position) if self.is_of_words(block, position) => {
                 let code = match cell {
-                    Cell::Text(text) => self.code(position, text),
-                    Cell::Integer(value) => self.code(position, &value.to_string()),
+                    Cell::Text(text) => self.code(position, row, text)?,
+                    Cell::Integer(value) => self.code(position, row, &value.to_string())?,
                     Cell::Float(value) if value.is_finite() => {
-                        self.code(position, &value.to_string())
+                        self.code(position, row, &value.to_string())?
                     }
                     Cell::Float(_) | Cell::Time(_) | Cell::Missing => None,
                 };

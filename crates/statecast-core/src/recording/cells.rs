@@ -92,22 +92,26 @@ impl Cells {
         Some((index / width, index % width, gap_name(self.values[index])))
     }
 
-    /// Repeats the value before every gap of an episode, and counts them.
+    /// Repeats the value before every gap of an episode in the columns asked for, and counts them.
     pub(super) fn hold(
         &mut self,
         rows: &Range<usize>,
+        columns: Range<usize>,
     ) -> Result<usize, (usize, usize, &'static str)> {
         let width = self.names.len();
         let mut held = 0;
-        for index in rows.start * width..rows.end * width {
-            if self.values[index].is_finite() {
-                continue;
+        for row in rows.clone() {
+            for column in columns.clone() {
+                let index = row * width + column;
+                if self.values[index].is_finite() {
+                    continue;
+                }
+                if row == rows.start {
+                    return Err((row, column, gap_name(self.values[index])));
+                }
+                self.values[index] = self.values[index - width];
+                held += 1;
             }
-            if index < (rows.start + 1) * width {
-                return Err((index / width, index % width, gap_name(self.values[index])));
-            }
-            self.values[index] = self.values[index - width];
-            held += 1;
         }
         Ok(held)
     }

@@ -447,7 +447,7 @@ impl CsvSource {
                     continue;
                 }
                 Slot::Value(block, position) if table.is_of_words(block, position) => {
-                    match table.code(position, self.records.text(record, cell)?) {
+                    match table.code(position, row, self.records.text(record, cell)?)? {
                         Some(code) => Parsed::Number(code),
                         None => Parsed::Missing("empty"),
                     }

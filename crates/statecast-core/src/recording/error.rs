@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::PlanError;
+
 /// Why a recording could not be read, or why values do not make an [`Episode`](super::Episode).
 ///
 /// Each message is one line. Messages about a file start with its path; rows count from 1 at the
@@ -224,6 +226,41 @@ pub enum RecordingError {
         most: usize,
     },
 
+    /// A word of a column of levels is too long for the name of a state.
+    #[error("{}: row {row}, column {column} holds {text:?}, longer than the {most} characters of a level; shorten it, or leave the column out", file.display())]
+    LongWord {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// The start of the word.
+        text: String,
+        /// Most characters of a level.
+        most: usize,
+    },
+
+    /// More states than the caller can use.
+    #[error("{}: {states} states are more than {most}; choose those that matter (`state=`)", file.display())]
+    TooManyStates {
+        /// The file asked for.
+        file: PathBuf,
+        /// How many there are.
+        states: usize,
+        /// How many there may be.
+        most: usize,
+    },
+
+    /// [`MissingPolicy::Model`](super::MissingPolicy) has more to fill than memory is meant for.
+    #[error("{}: {unknown} values are missing, more than can be filled together in 2 GB; fill fewer episodes or states at once, or hold the last values", file.display())]
+    TooManyGaps {
+        /// The file asked for.
+        file: PathBuf,
+        /// How many values are missing.
+        unknown: usize,
+    },
+
     /// A used cell holds words.
     #[error("{}: row {row}{}, column {column} holds {text:?}, not a number; choose other columns, correct it, or empty it and give `missing=hold`", file.display(), in_line(*line))]
     NotANumber {
@@ -432,59 +469,9 @@ pub enum RecordingError {
         time: String,
     },
 
-    /// The actions to come are those of several runs.
-    #[error("{}: holds {plans} runs, the second from row {row}; keep the actions of one", file.display())]
-    ManyPlans {
-        /// The file asked for.
-        file: PathBuf,
-        /// Row of data where the second run starts.
-        row: usize,
-        /// How many there are.
-        plans: usize,
-    },
-
-    /// The actions to come end before the last step.
-    #[error("{}: {rows} rows of actions{} for a horizon of {horizon}", file.display(), after_context(*cut))]
-    PlanTooShort {
-        /// The file asked for.
-        file: PathBuf,
-        /// Rows of steps ahead.
-        rows: usize,
-        /// Steps to forecast.
-        horizon: usize,
-        /// Rows before them.
-        cut: usize,
-    },
-
-    /// The actions to come lack a step.
-    #[error("{}: no action for {column} {missing}; row {row} is of {found}; add the missing rows, or leave out {column} to take the rows as they come", file.display())]
-    PlanSkips {
-        /// The file asked for.
-        file: PathBuf,
-        /// Row of data after the gap.
-        row: usize,
-        /// Name of the column of the time.
-        column: String,
-        /// The first time without a row.
-        missing: String,
-        /// Time of the row after the gap.
-        found: String,
-    },
-
-    /// The actions to come are nearer to each other than the recording's rows.
-    #[error("{}: row {row} is of {column} {found}, but the next step is {expected}; give one row a step of the recording", file.display())]
-    PlanOutOfStep {
-        /// The file asked for.
-        file: PathBuf,
-        /// Row of data.
-        row: usize,
-        /// Name of the column of the time.
-        column: String,
-        /// Time of the step.
-        expected: String,
-        /// Time of the row.
-        found: String,
-    },
+    /// The actions to come do not fit the steps ahead.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
 
     /// Values given in memory do not make an episode or a trajectory.
     #[error("{name}: {reason}")]
@@ -506,13 +493,6 @@ fn remedy_of_gap(row: usize) -> &'static str {
 
 fn in_line(line: Option<u64>) -> String {
     line.map_or_else(String::new, |line| format!(" (line {line})"))
-}
-
-fn after_context(cut: usize) -> &'static str {
-    match cut {
-        0 => "",
-        _ => " after the context",
-    }
 }
 
 fn and_others(count: usize) -> String {

@@ -14,7 +14,9 @@ use super::times::TimeAxis;
 use super::uneven::say_varying;
 use crate::impute::Imputation;
 
-use super::{Episode, LabelledRun, LoggedRun, Recording, RecordingError, Roles, Timeline};
+use super::{
+    Episode, LabelledRun, LoggedRun, PlanError, Recording, RecordingError, Roles, Timeline,
+};
 
 /// Names of guessed states that turned out to be none.
 #[derive(Debug, Default)]
@@ -53,12 +55,13 @@ const HELD: [Block; 4] = [
 impl Table {
     /// The checked episodes, and what else is known of them.
     pub(super) fn into_recording(mut self, roles: &mut Roles) -> Result<Finished, RecordingError> {
-        let mut episodes = self.settle(roles)?;
+        let episodes = self.settle(roles)?;
         self.take_logarithms(roles);
         self.warn_of_rounded(roles);
         self.say_written(roles);
         self.warn_of_sentinels(roles);
-        let final_states: Vec<Option<Vec<f64>>> = episodes
+        let mut episodes = self.chosen_episodes(episodes)?;
+        let mut final_states: Vec<Option<Vec<f64>>> = episodes
             .iter()
             .map(|(_, range)| self.final_states.remove(&self.row_in_file[range.end - 1]))
             .collect();
@@ -72,22 +75,26 @@ impl Table {
             self.put_in_skipped(&mut episodes, (column, times), held_out, roles);
         }
         let rows = self.row_in_file.len();
-        let mut imputation = None;
         match self.missing {
             MissingPolicy::Error => self.refuse_gaps(roles)?,
             MissingPolicy::Hold => {
                 roles.held = self.hold_gaps(&HELD, &episodes, roles)?;
             }
-            MissingPolicy::Model { held_out } => {
+            MissingPolicy::Model { .. } => {
                 roles.held = self.hold_gaps(&HELD[1..], &episodes, roles)?;
                 roles.notes.extend(held(roles.held));
+                self.hold_words(&episodes, roles)?;
                 self.blocks[Block::State as usize].forget_infinite();
-                self.refuse_large()?;
-                imputation = self.fill_gaps(&episodes, held_out, roles)?;
             }
         }
         self.refuse_large()?;
-        let levels = self.spread_words(roles)?;
+        let levels = self.spread_words(&mut final_states, roles)?;
+        self.refuse_many_states()?;
+        let imputation = match self.missing {
+            MissingPolicy::Model { held_out } => self.fill_gaps(&episodes, held_out, roles)?,
+            MissingPolicy::Error | MissingPolicy::Hold => None,
+        };
+        self.refuse_large()?;
         let axis = |range: &Range<usize>| {
             let (_, times) = times.as_ref()?;
             Some(TimeAxis::new(
@@ -246,11 +253,11 @@ impl Table {
         self.refuse_gaps(roles)?;
         self.refuse_large()?;
         if episodes.len() > 1 {
-            return Err(RecordingError::ManyPlans {
+            return Err(RecordingError::Plan(PlanError::ManyRuns {
                 file: self.file.clone(),
                 row: self.row_in_file[episodes[1].1.start] + 1,
                 plans: episodes.len(),
-            });
+            }));
         }
         let rows = self.row_in_file.len();
         let times = self.times.as_ref();
@@ -344,29 +351,46 @@ impl Table {
         episodes: &[(String, Range<usize>)],
         roles: &Roles,
     ) -> Result<usize, RecordingError> {
-        let file = &self.file;
-        let rows = &self.row_in_file;
         let gap = self.labels.iter().find(|labels| {
             labels.first_gap() == Some(0) && roles.episode.columns.contains(&labels.column)
         });
-        let nothing = |row: usize, column: &str, what| RecordingError::NothingToHold {
-            file: file.clone(),
-            row: rows[row] + 1,
-            column: column.to_owned(),
-            what,
-        };
         if let Some(labels) = gap {
-            return Err(nothing(0, &labels.column, "NaN or missing"));
+            return Err(self.nothing_to_hold(0, &labels.column, "NaN or missing"));
         }
         let mut held = 0;
         for &block in blocks {
-            let cells = &mut self.blocks[block as usize];
-            for (_, range) in episodes {
-                held += cells
-                    .hold(range)
-                    .map_err(|(row, column, what)| nothing(row, &cells.names[column], what))?;
-            }
+            held +=
+                self.hold_columns(block, 0..self.blocks[block as usize].names.len(), episodes)?;
         }
         Ok(held)
+    }
+
+    /// Repeats the value before every gap of some columns of a block, and counts them.
+    pub(super) fn hold_columns(
+        &mut self,
+        block: Block,
+        columns: Range<usize>,
+        episodes: &[(String, Range<usize>)],
+    ) -> Result<usize, RecordingError> {
+        let mut held = 0;
+        for (_, range) in episodes {
+            let cells = &mut self.blocks[block as usize];
+            held += cells
+                .hold(range, columns.clone())
+                .map_err(|(row, column, what)| {
+                    let name = &self.blocks[block as usize].names[column];
+                    self.nothing_to_hold(row, name, what)
+                })?;
+        }
+        Ok(held)
+    }
+
+    fn nothing_to_hold(&self, row: usize, column: &str, what: &'static str) -> RecordingError {
+        RecordingError::NothingToHold {
+            file: self.file.clone(),
+            row: self.row_in_file[row] + 1,
+            column: column.to_owned(),
+            what,
+        }
     }
 }

@@ -101,6 +101,7 @@ impl Table {
                 gap,
                 rows,
             },
+            ImputeError::TooMany { unknown } => RecordingError::TooManyGaps { file, unknown },
             ImputeError::Invalid { run, reason } => RecordingError::Invalid {
                 name: format!("episode {}", episodes[run].0),
                 reason: reason.to_owned(),

@@ -68,12 +68,14 @@ mod order;
 mod padding;
 mod parquet;
 mod parquet_pages;
+mod plan_error;
 mod readings;
 mod records;
 mod restarts;
 mod roles;
 mod rounded;
 mod seams;
+mod selected;
 mod sentinels;
 mod settle;
 mod source;
@@ -105,6 +107,7 @@ pub(crate) use episode::LARGEST;
 pub use episode::{Episode, Recording};
 pub use error::RecordingError;
 use finished::{Finished, LeftOut};
+pub use plan_error::PlanError;
 pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
 pub use steps::Steps;
 pub use table::{Duplicates, MissingPolicy};
@@ -209,11 +212,6 @@ fn read_finished(
     selection: &RoleSelection,
     missing: MissingPolicy,
 ) -> Result<(Recording, Roles, Option<Imputation>), RecordingError> {
-    // Words have no median: with such columns the last values are held.
-    let missing = match missing {
-        MissingPolicy::Model { .. } if !selection.levels.is_empty() => MissingPolicy::Hold,
-        other => other,
-    };
     let source = source::open(path, &selection.state, selection.encoding.as_deref())?;
     let file = source.file().to_owned();
     let resolved = assignment::resolve(&file, source.columns(), selection)?;
@@ -335,7 +333,7 @@ pub fn read_runs(
 /// # Errors
 ///
 /// [`RecordingError::Invalid`] if no name is given, [`RecordingError::NoMatch`] if a name is not
-/// found, [`RecordingError::ManyPlans`] if the time starts over, [`RecordingError::Missing`] for a cell that is empty, NaN or infinite, and the errors of
+/// found, [`PlanError::ManyRuns`] if the time starts over, [`RecordingError::Missing`] for a cell that is empty, NaN or infinite, and the errors of
 /// reading a file as in [`read`].
 ///
 /// ```

@@ -29,6 +29,11 @@ pub struct RoleSelection {
     pub encoding: Option<String>,
     /// Numbers that stand for missing values of states, actions and rewards, such as -999.
     pub missing_values: Vec<f64>,
+    /// Labels of the episodes that [`read`](super::read) keeps; all if empty. Gaps of others are neither errors nor filled, and
+    /// what fills those of the kept ones knows nothing of them.
+    pub only_episodes: Vec<String>,
+    /// The most states that the caller can use: more are an error before any is filled.
+    pub most_states: Option<usize>,
     /// Whether to read what only the judgement and the training of policies need: the state after
     /// the last step of an episode, and the log density of each action under the policy that took it.
     pub transitions: bool,
@@ -85,9 +90,11 @@ pub struct Roles {
     pub log_probability: AssignedRole,
     /// The columns that were not read, in the order of the file.
     pub ignored: Vec<IgnoredColumn>,
-    /// Gaps that repeat the value before them, under [`MissingPolicy::Hold`](super::MissingPolicy), and those of actions
-    /// and rewards under `Model`.
+    /// Gaps that repeat the value before them, under [`MissingPolicy::Hold`](super::MissingPolicy), and those of actions,
+    /// rewards and words under `Model`.
     pub held: usize,
+    /// Missing words among them, under [`MissingPolicy::Model`](super::MissingPolicy).
+    pub held_words: usize,
     /// Missing states that were filled under [`MissingPolicy::Model`](super::MissingPolicy).
     pub filled: usize,
     /// What else the user should know about how the file was understood.
@@ -180,6 +187,19 @@ impl Roles {
             text += &format!("\nwarning: {warning}");
         }
         text
+    }
+
+    /// What to warn of where rows with filled values are scored, learned from or compared with what a model says of them.
+    ///
+    /// ```
+    /// use statecast::recording::Roles;
+    /// assert_eq!(Roles::default().scored_fills(), None);
+    /// let roles = Roles { filled: 3, ..Roles::default() };
+    /// assert!(roles.scored_fills().unwrap().contains("know rows after them"));
+    /// ```
+    pub fn scored_fills(&self) -> Option<&'static str> {
+        (self.filled > 0)
+            .then_some("filled values count as if they had been observed, and know rows after them")
     }
 
     pub(super) fn assigned(&self) -> impl Iterator<Item = &AssignedRole> {

@@ -69,7 +69,13 @@ impl Table {
         let mut counts = vec![0; self.missing_values.len()];
         // The states after the steps are compared with those of the rows.
         for block in QUANTITIES.into_iter().chain([Block::Successor]) {
-            for value in &mut self.blocks[block as usize].values {
+            let is_words = match block {
+                Block::State => self.states_of_words(),
+                _ => vec![false; self.blocks[block as usize].names.len()],
+            };
+            let values = self.blocks[block as usize].values.iter_mut();
+            let quantities = values.zip(is_words.into_iter().cycle());
+            for (value, _) in quantities.filter(|(_, is_words)| !is_words) {
                 let mut known = self.missing_values.iter();
                 if let Some(place) = known.position(|&m| is_same(*value, m)) {
                     counts[place] += 1;

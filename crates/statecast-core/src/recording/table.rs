@@ -96,6 +96,8 @@ pub(super) struct Table {
     pub(super) words: Option<Labels>,
     /// Columns of words that are states.
     pub(super) word_columns: Vec<WordColumn>,
+    /// For each state of the file its position among them, if it is one.
+    pub(super) words_of_states: Vec<Option<usize>>,
     /// Names and rows of episodes that the file itself tells apart.
     pub(super) parts: Option<Vec<(String, usize)>>,
     /// The file that is read, if it is one of several.
@@ -120,6 +122,10 @@ pub(super) struct Table {
     pub(super) of_nanos: HashSet<usize>,
     /// Numbers that stand for missing values.
     pub(super) missing_values: Vec<f64>,
+    /// Labels of the episodes that are wanted; all if there is none.
+    pub(super) wanted_episodes: Vec<String>,
+    /// The most states that the caller can use.
+    pub(super) most_states: Option<usize>,
     /// Whether the states after the steps are wanted, not only what they tell of episodes.
     pub(super) wants_successors: bool,
     /// How much may be read of the file.
@@ -206,6 +212,7 @@ impl Table {
             time_parts,
             words,
             word_columns: Vec::new(),
+            words_of_states: Vec::new(),
             parts: None,
             part: None,
             flags_cut_parts: false,
@@ -218,6 +225,8 @@ impl Table {
             written: Vec::new(),
             of_nanos: HashSet::new(),
             missing_values: Vec::new(),
+            wanted_episodes: Vec::new(),
+            most_states: None,
             wants_successors: false,
             bounds: None,
             open_states: false,

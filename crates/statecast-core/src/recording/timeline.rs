@@ -7,7 +7,7 @@ use ndarray::{Array2, Axis};
 use super::instants::{First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND};
 use super::order::gaps;
 use super::readings::Times;
-use super::{Episode, RecordingError};
+use super::{Episode, PlanError, RecordingError};
 
 /// Share of a recording's steps from which on a gap of one length is part of its calendar, as a weekend.
 const USUAL: f64 = 0.05;
@@ -153,8 +153,8 @@ impl FutureActions {
     /// files have such, or else the first rows.
     ///
     /// # Errors
-    /// [`RecordingError::PlanTooShort`], [`RecordingError::PlanSkips`] if there is no row of one of the steps, and
-    /// [`RecordingError::PlanOutOfStep`] if two rows are of one step.
+    /// [`PlanError::TooShort`], [`PlanError::Skips`] if there is no row of one of the steps, and
+    /// [`PlanError::OutOfStep`] if two rows are of one step.
     ///
     /// # Panics
     /// If `end` is 0 or more than the episode's rows.
@@ -187,11 +187,11 @@ impl FutureActions {
         })
     }
 
-    fn long_enough(&self, rows: &[usize], horizon: usize) -> Result<(), RecordingError> {
+    fn long_enough(&self, rows: &[usize], horizon: usize) -> Result<(), PlanError> {
         let cut = rows.first().copied().unwrap_or(self.actions.nrows());
         match rows.len() == horizon && rows.iter().all(|&row| row < self.actions.nrows()) {
             true => Ok(()),
-            false => Err(RecordingError::PlanTooShort {
+            false => Err(PlanError::TooShort {
                 file: self.file.clone(),
                 rows: self.actions.nrows() - cut,
                 horizon,
@@ -208,7 +208,7 @@ impl FutureActions {
         (recorded, planned): (&Timeline, &Timeline),
         end: usize,
         horizon: usize,
-    ) -> Result<Vec<usize>, RecordingError> {
+    ) -> Result<Vec<usize>, PlanError> {
         let times = recorded.positions(recorded);
         let plan = recorded.positions(planned);
         let rows: Vec<usize> = (0..times.len()).collect();
@@ -239,7 +239,7 @@ impl FutureActions {
                 break;
             };
             if time > expected + near && !(usual(time - before) && time - before > on) {
-                return Err(RecordingError::PlanSkips {
+                return Err(PlanError::Skips {
                     file: self.file.clone(),
                     row: found + 1,
                     column: recorded.column.clone(),
@@ -252,7 +252,7 @@ impl FutureActions {
                 .get(found + 1)
                 .is_some_and(|&other| other <= time + near)
             {
-                return Err(RecordingError::PlanOutOfStep {
+                return Err(PlanError::OutOfStep {
                     file: self.file.clone(),
                     row: found + 2,
                     column: recorded.column.clone(),

@@ -119,7 +119,8 @@ impl FilledRecording {
     }
 
     /// The recording as a table, one row a row of it: episode, time where it is known, states, actions, reward, and
-    /// whether the episode ended or was cut off there, where one was.
+    /// whether the episode ended or was cut off there, where one was. Where a state is called `episode` or `time`, the
+    /// column beside it has another name that is read the same (`episode_id`, `timestamp`).
     pub fn rows(&self) -> Table {
         let recording = &self.recording;
         let episodes = self.shown.iter().map(|&i| &recording.episodes()[i]);
@@ -127,12 +128,15 @@ impl FilledRecording {
         let labels = episodes
             .iter()
             .flat_map(|e| vec![e.name().to_owned(); e.rows()]);
-        let mut columns = vec![("episode".to_owned(), Column::Text(labels.collect()))];
+        let name = |usual: &[&str]| free_name(recording, usual);
+        let label = name(&["episode", "episode_id", "episode_index"]);
+        let mut columns = vec![(label, Column::Text(labels.collect()))];
         let times = |e: &Episode| -> Vec<Option<TimeStamp>> {
             (0..e.rows()).map(|row| e.times()?.at(row)).collect()
         };
         let times: Vec<Option<TimeStamp>> = episodes.iter().copied().flat_map(times).collect();
-        columns.extend(time_column(&times));
+        let times = time_column(&times);
+        columns.extend(times.map(|(_, times)| (name(&["time", "timestamp", "datetime"]), times)));
         let real = |of: &dyn Fn(&Episode) -> Vec<f64>| {
             Column::Real(episodes.iter().copied().flat_map(of).collect())
         };
@@ -147,17 +151,36 @@ impl FilledRecording {
                 |e: &Episode| e.rewards().map_or(vec![f64::NAN; e.rows()], |r| r.to_vec());
             columns.push((name.to_owned(), real(&rewards)));
         }
-        for (name, flags) in [
-            ("terminated", Episode::terminated as fn(&Episode) -> &[bool]),
-            ("truncated", Episode::truncated),
+        for (flag, flags) in [
+            (
+                name(&["terminated", "terminal", "done"]),
+                Episode::terminated as fn(&Episode) -> &[bool],
+            ),
+            (name(&["truncated", "timeout"]), Episode::truncated),
         ] {
             if episodes.iter().any(|e| flags(e).contains(&true)) {
                 let set = episodes
                     .iter()
                     .flat_map(|e| flags(e).iter().map(|&set| i64::from(set)));
-                columns.push((name.to_owned(), Column::Integer(set.collect())));
+                columns.push((flag, Column::Integer(set.collect())));
             }
         }
         Table::new(columns).expect("every column has a value for each row")
     }
+}
+
+/// The first of some names that no state, action or reward has; beyond them, numbered ones.
+fn free_name(recording: &Recording, usual: &[&str]) -> String {
+    let is_free = |name: &String| {
+        let mut names = recording
+            .state_names()
+            .iter()
+            .chain(recording.action_names());
+        names.all(|taken| taken != name) && recording.reward_name() != Some(name)
+    };
+    let numbered = (2..).map(|number| format!("{}_{number}", usual[0]));
+    let mut names = usual.iter().map(|&name| name.to_owned()).chain(numbered);
+    names
+        .find(is_free)
+        .expect("there is a number that no name has")
 }

@@ -7,6 +7,7 @@ mod faults;
 mod flags;
 mod folders;
 mod formats;
+mod gaps;
 mod headers;
 mod left_over;
 mod logs;
