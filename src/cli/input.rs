@@ -179,9 +179,25 @@ impl Columns {
 
     /// Reads the episodes that are selected and fills what is missing of them; says on standard error what.
     pub(super) fn fill(&self, file: &Path) -> anyhow::Result<FilledRecording> {
+        self.fill_as(file, self.selection())
+    }
+
+    /// The same, of a recording that has no actions, and maybe no reward, whatever others have; with the states after the
+    /// last steps.
+    pub(super) fn fill_without_actions(&self, file: &Path) -> anyhow::Result<FilledRecording> {
+        let selection = RoleSelection {
+            action: Vec::new(),
+            reward: None,
+            transitions: true,
+            ..self.selection()
+        };
+        self.fill_as(file, selection)
+    }
+
+    fn fill_as(&self, file: &Path, selection: RoleSelection) -> anyhow::Result<FilledRecording> {
         let selection = RoleSelection {
             only_episodes: self.select.clone(),
-            ..self.selection()
+            ..selection
         };
         let filled = FilledRecording::read(file, &selection);
         let filled = filled.map_err(|error| in_flags(error, file))?;

@@ -122,51 +122,66 @@ impl FilledRecording {
     /// whether the episode ended or was cut off there, where one was. Where a state is called `episode` or `time`, the
     /// column beside it has another name that is read the same (`episode_id`, `timestamp`).
     pub fn rows(&self) -> Table {
-        let recording = &self.recording;
-        let episodes = self.shown.iter().map(|&i| &recording.episodes()[i]);
-        let episodes: Vec<&Episode> = episodes.collect();
-        let labels = episodes
-            .iter()
-            .flat_map(|e| vec![e.name().to_owned(); e.rows()]);
-        let name = |usual: &[&str]| free_name(recording, usual);
-        let label = name(&["episode", "episode_id", "episode_index"]);
-        let mut columns = vec![(label, Column::Text(labels.collect()))];
-        let times = |e: &Episode| -> Vec<Option<TimeStamp>> {
-            (0..e.rows()).map(|row| e.times()?.at(row)).collect()
-        };
-        let times: Vec<Option<TimeStamp>> = episodes.iter().copied().flat_map(times).collect();
-        let times = time_column(&times);
-        columns.extend(times.map(|(_, times)| (name(&["time", "timestamp", "datetime"]), times)));
-        let real = |of: &dyn Fn(&Episode) -> Vec<f64>| {
-            Column::Real(episodes.iter().copied().flat_map(of).collect())
-        };
-        for (i, name) in recording.state_names().iter().enumerate() {
-            columns.push((name.clone(), real(&|e| e.states().column(i).to_vec())));
-        }
-        for (i, name) in recording.action_names().iter().enumerate() {
-            columns.push((name.clone(), real(&|e| e.actions().column(i).to_vec())));
-        }
-        if let Some(name) = recording.reward_name() {
-            let rewards =
-                |e: &Episode| e.rewards().map_or(vec![f64::NAN; e.rows()], |r| r.to_vec());
-            columns.push((name.to_owned(), real(&rewards)));
-        }
-        for (flag, flags) in [
-            (
-                name(&["terminated", "terminal", "done"]),
-                Episode::terminated as fn(&Episode) -> &[bool],
-            ),
-            (name(&["truncated", "timeout"]), Episode::truncated),
-        ] {
-            if episodes.iter().any(|e| flags(e).contains(&true)) {
-                let set = episodes
-                    .iter()
-                    .flat_map(|e| flags(e).iter().map(|&set| i64::from(set)));
-                columns.push((flag, Column::Integer(set.collect())));
-            }
-        }
-        Table::new(columns).expect("every column has a value for each row")
+        let all = self.recording.episodes();
+        let episodes: Vec<&Episode> = self.shown.iter().map(|&i| &all[i]).collect();
+        rows_of(&self.recording, &episodes, &[], &[])
     }
+}
+
+/// Episodes of a recording as a table, with more action columns that have a value a row. `without` are rows, of all
+/// episodes together, whose reward is left out.
+pub(super) fn rows_of(
+    recording: &Recording,
+    episodes: &[&Episode],
+    actions: &[(String, Vec<f64>)],
+    without: &[usize],
+) -> Table {
+    let labels = episodes
+        .iter()
+        .flat_map(|e| vec![e.name().to_owned(); e.rows()]);
+    let name = |usual: &[&str]| free_name(recording, usual);
+    let label = name(&["episode", "episode_id", "episode_index"]);
+    let mut columns = vec![(label, Column::Text(labels.collect()))];
+    let times = |e: &Episode| -> Vec<Option<TimeStamp>> {
+        (0..e.rows()).map(|row| e.times()?.at(row)).collect()
+    };
+    let times: Vec<Option<TimeStamp>> = episodes.iter().copied().flat_map(times).collect();
+    let times = time_column(&times);
+    columns.extend(times.map(|(_, times)| (name(&["time", "timestamp", "datetime"]), times)));
+    let real = |of: &dyn Fn(&Episode) -> Vec<f64>| -> Vec<f64> {
+        episodes.iter().copied().flat_map(of).collect()
+    };
+    for (i, name) in recording.state_names().iter().enumerate() {
+        let values = real(&|e| e.states().column(i).to_vec());
+        columns.push((name.clone(), Column::Real(values)));
+    }
+    for (i, name) in recording.action_names().iter().enumerate() {
+        let values = real(&|e| e.actions().column(i).to_vec());
+        columns.push((name.clone(), Column::Real(values)));
+    }
+    let more = actions.iter().cloned();
+    columns.extend(more.map(|(name, values)| (name, Column::Real(values))));
+    if let Some(name) = recording.reward_name() {
+        let rewards = |e: &Episode| e.rewards().map_or(vec![f64::NAN; e.rows()], |r| r.to_vec());
+        let mut rewards = real(&rewards);
+        without.iter().for_each(|&row| rewards[row] = f64::NAN);
+        columns.push((name.to_owned(), Column::Real(rewards)));
+    }
+    for (flag, flags) in [
+        (
+            name(&["terminated", "terminal", "done"]),
+            Episode::terminated as fn(&Episode) -> &[bool],
+        ),
+        (name(&["truncated", "timeout"]), Episode::truncated),
+    ] {
+        if episodes.iter().any(|e| flags(e).contains(&true)) {
+            let set = episodes
+                .iter()
+                .flat_map(|e| flags(e).iter().map(|&set| i64::from(set)));
+            columns.push((flag, Column::Integer(set.collect())));
+        }
+    }
+    Table::new(columns).expect("every column has a value for each row")
 }
 
 /// The first of some names that no state, action or reward has; beyond them, numbered ones.

@@ -8,6 +8,7 @@
 //! | [`CalibrationStudy`] | [`CalibrationStudy`] | `calibrate` |
 //! | [`DensityStudy`] | an NPZ file | `density` |
 //! | [`FilledRecording`] | [`FilledRecording`] | `impute` |
+//! | [`LabelledRecording`] | [`LabelledRecording`] | `impute --actions` |
 //! | [`Markov`] | [`Markov`] | `markov` |
 //! | [`SettlingStudy`], [`MinimaStudy`] | [`Settling`], [`Minima`] | `training-run` |
 //!
@@ -29,6 +30,7 @@ pub mod convergence;
 pub mod density;
 pub mod forecast;
 mod imputation;
+mod labelling;
 pub mod markov;
 
 pub use backtest::{Backtest, BacktestSeries};
@@ -42,6 +44,7 @@ pub use convergence::{
 pub use density::{DensitySettings, DensityStudy};
 pub use forecast::{Forecast, ForecastSettings, ForecastStudy};
 pub use imputation::FilledRecording;
+pub use labelling::{LabelledRecording, LabellingError};
 pub use markov::{Markov, MarkovSettings, MarkovStudyError};
 
 use context::note_contexts;
