@@ -140,11 +140,19 @@ fn label(arguments: &Arguments) -> anyhow::Result<()> {
         actions: labelled.action_names(),
         methods: methods.collect(),
         losses: labelled.scores().iter().map(|score| score.loss).collect(),
-        losses_of_mean: labelled.scores().iter().map(|score| score.loss_of_mean).collect(),
+        losses_of_mean: labelled
+            .scores()
+            .iter()
+            .map(|score| score.loss_of_mean)
+            .collect(),
         labels: labelled.steps().len(),
         seconds: started.elapsed().as_secs_f64(),
     };
-    arguments.write(&labelled.table(&arguments.quantiles), || labelled.rows(), &run)
+    arguments.write(
+        &labelled.table(&arguments.quantiles),
+        || labelled.rows(),
+        &run,
+    )
 }
 
 impl Arguments {

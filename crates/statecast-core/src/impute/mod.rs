@@ -30,11 +30,11 @@ use rayon::prelude::*;
 
 use group::{Filling, Group, Run};
 pub use imputation::Imputation;
+use imputation::{Part, Unit};
 pub use inverse::{
     ActionLabels, ActionScore, InverseDynamics, InverseError, InverseMethod, InverseSettings,
     KnownSteps,
 };
-use imputation::{Part, Unit};
 use removal::longest_gap;
 
 /// Channels that one model has at most: more are shared out among several, those that move alike together.

@@ -28,7 +28,9 @@ pub enum LabellingError {
         name: String,
     },
     /// The recording to label has actions.
-    #[error("{name}: has actions already, {actions}; leave these columns out of what is to be labelled")]
+    #[error(
+        "{name}: has actions already, {actions}; leave these columns out of what is to be labelled"
+    )]
     HasActions {
         /// The recording.
         name: String,
@@ -36,7 +38,9 @@ pub enum LabellingError {
         actions: String,
     },
     /// A state is called like an action to come.
-    #[error("{name}: its state {state} is called like an action of {other}; choose its states (`state=`)")]
+    #[error(
+        "{name}: its state {state} is called like an action of {other}; choose its states (`state=`)"
+    )]
     Clash {
         /// The recording.
         name: String,
@@ -46,7 +50,9 @@ pub enum LabellingError {
         other: String,
     },
     /// Two recordings have different states.
-    #[error("{name}: has no state {state}, which {other} has; choose states that both have (`state=`)")]
+    #[error(
+        "{name}: has no state {state}, which {other} has; choose states that both have (`state=`)"
+    )]
     State {
         /// The recording that lacks it.
         name: String,
@@ -56,7 +62,9 @@ pub enum LabellingError {
         other: String,
     },
     /// Two recordings to learn from have different actions.
-    #[error("{name}: its actions are {found}, those of {other} {expected}; choose actions that all have (`action=`)")]
+    #[error(
+        "{name}: its actions are {found}, those of {other} {expected}; choose actions that all have (`action=`)"
+    )]
     Actions {
         /// A recording.
         name: String,
@@ -237,20 +245,33 @@ impl LabelledRecording {
             let (episode, row) = place(at);
             episodes[episode].times()?.at(row)
         };
-        let text = |of: &dyn Fn(&(usize, usize)) -> String| {
-            Column::Text(places.iter().map(of).collect())
-        };
+        let text =
+            |of: &dyn Fn(&(usize, usize)) -> String| Column::Text(places.iter().map(of).collect());
         let real = |of: &dyn Fn(usize, usize) -> f64| {
-            Column::Real(places.iter().map(|&(step, action)| of(step, action)).collect())
+            Column::Real(
+                places
+                    .iter()
+                    .map(|&(step, action)| of(step, action))
+                    .collect(),
+            )
         };
         let rows = places.iter().map(|at| place(at).1 as i64);
         let mut columns = vec![
-            ("episode".to_owned(), text(&|at| episodes[place(at).0].name().to_owned())),
+            (
+                "episode".to_owned(),
+                text(&|at| episodes[place(at).0].name().to_owned()),
+            ),
             ("step".to_owned(), Column::Integer(rows.collect())),
         ];
         columns.extend(time_column(&places.iter().map(time).collect::<Vec<_>>()));
-        columns.push(("variable".to_owned(), text(&|at| self.action_names[at.1].clone())));
-        columns.push(("label".to_owned(), real(&|step, action| self.labels.label(step, action))));
+        columns.push((
+            "variable".to_owned(),
+            text(&|at| self.action_names[at.1].clone()),
+        ));
+        columns.push((
+            "label".to_owned(),
+            real(&|step, action| self.labels.label(step, action)),
+        ));
         for &level in levels.as_slice() {
             let quantile = real(&|step, action| self.labels.quantile(step, action, level));
             columns.push((format!("q{level}"), quantile));
@@ -273,7 +294,11 @@ impl LabelledRecording {
         let mut all: Vec<f64> = (0..self.action_names.len()).flat_map(of).collect();
         all.sort_by(f64::total_cmp);
         all.dedup();
-        if all.len() > MAX_LEVELS { Vec::new() } else { all }
+        if all.len() > MAX_LEVELS {
+            Vec::new()
+        } else {
+            all
+        }
     }
 
     /// Labels of an action, row by row of all episodes; NaN where there is none.
@@ -294,8 +319,9 @@ impl LabelledRecording {
     /// known has no action and no reward, so that it is read as the final state.
     pub fn rows(&self) -> Table {
         let episodes: Vec<&Episode> = self.unlabelled.episodes().iter().collect();
-        let columns: Vec<Vec<f64>> =
-            (0..self.action_names.len()).map(|action| self.column(action)).collect();
+        let columns: Vec<Vec<f64>> = (0..self.action_names.len())
+            .map(|action| self.column(action))
+            .collect();
         let without = columns[0].iter().enumerate().filter(|(_, x)| x.is_nan());
         let without: Vec<usize> = without.map(|(row, _)| row).collect();
         let names = self.action_names.iter().cloned();
@@ -309,8 +335,9 @@ impl LabelledRecording {
     /// # Errors
     /// [`RecordingError`] if no episode is left.
     pub fn recording(&self) -> Result<Recording, RecordingError> {
-        let columns: Vec<Vec<f64>> =
-            (0..self.action_names.len()).map(|action| self.column(action)).collect();
+        let columns: Vec<Vec<f64>> = (0..self.action_names.len())
+            .map(|action| self.column(action))
+            .collect();
         let mut episodes = Vec::new();
         let mut start = 0;
         for episode in self.unlabelled.episodes() {
@@ -322,12 +349,15 @@ impl LabelledRecording {
             if rows == 0 {
                 continue;
             }
-            let [terminated, truncated] = [episode.terminated(), episode.truncated()].map(|flags| {
-                let mut kept = flags[..rows].to_vec();
-                kept[rows - 1] |= flags[all - 1];
-                kept
-            });
-            let rewards = episode.rewards().map(|r| r.slice(ndarray::s![..rows]).to_owned());
+            let [terminated, truncated] =
+                [episode.terminated(), episode.truncated()].map(|flags| {
+                    let mut kept = flags[..rows].to_vec();
+                    kept[rows - 1] |= flags[all - 1];
+                    kept
+                });
+            let rewards = episode
+                .rewards()
+                .map(|r| r.slice(ndarray::s![..rows]).to_owned());
             let states = episode.states().slice(ndarray::s![..rows, ..]).to_owned();
             let last = match rows < all {
                 true => Some(episode.states().row(rows).to_owned()),

@@ -18,9 +18,17 @@ const SCORED: usize = 19;
 /// An action of the steps that are known.
 #[derive(Debug, Clone)]
 pub(super) enum Action {
-    Real { mean: f64, std: f64, low: f64, high: f64 },
+    Real {
+        mean: f64,
+        std: f64,
+        low: f64,
+        high: f64,
+    },
     /// Levels, ascending, and their frequencies.
-    Level { levels: Vec<f64>, frequencies: Vec<f64> },
+    Level {
+        levels: Vec<f64>,
+        frequencies: Vec<f64>,
+    },
 }
 
 impl Action {
@@ -108,7 +116,9 @@ impl Action {
         let regressed = targets.iter().zip(frequencies).map(|(t, p)| t + p);
         let regressed: Vec<f64> = regressed.collect();
         let highest = regressed.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let odds = regressed.iter().map(|x| ((x - highest) / temperature).exp());
+        let odds = regressed
+            .iter()
+            .map(|x| ((x - highest) / temperature).exp());
         let odds: Vec<f64> = odds.collect();
         let sum: f64 = odds.iter().sum();
         let both = odds.iter().zip(frequencies);
@@ -139,7 +149,10 @@ impl Action {
 pub(super) fn quantile(sorted: &[f64], level: f64) -> f64 {
     let last = sorted.len() - 1;
     let place = (level * sorted.len() as f64 - 0.5).clamp(0.0, last as f64);
-    let (low, high) = (sorted[place as usize], sorted[(place as usize + 1).min(last)]);
+    let (low, high) = (
+        sorted[place as usize],
+        sorted[(place as usize + 1).min(last)],
+    );
     low + (high - low) * place.fract()
 }
 

@@ -125,7 +125,9 @@ impl InverseDynamics {
         next: ArrayView2<f64>,
     ) -> Result<ActionLabels, InverseError> {
         if states.dim() != next.dim() || 2 * states.ncols() != self.inputs.means.len() {
-            return Err(InverseError::Invalid("the states are others than those learned from"));
+            return Err(InverseError::Invalid(
+                "the states are others than those learned from",
+            ));
         }
         if states.iter().chain(next).any(|x| !x.is_finite()) {
             return Err(InverseError::Invalid("a state is unknown"));
@@ -137,16 +139,25 @@ impl InverseDynamics {
                 let count = AT_ONCE.min(inputs.nrows() - start);
                 fitted.predict(&inputs.rows(start, count).into_owned())
             };
-            (*method, starts.par_iter().map(part).collect::<Vec<Predicted>>())
+            (
+                *method,
+                starts.par_iter().map(part).collect::<Vec<Predicted>>(),
+            )
         });
         let predicted: Vec<(InverseMethod, Vec<Predicted>)> = predicted.collect();
         let density = |chosen: &ChosenAction| {
-            let own = predicted.iter().find(|(method, _)| *method == chosen.score.method);
+            let own = predicted
+                .iter()
+                .find(|(method, _)| *method == chosen.score.method);
             chosen.density(own.map_or(&[], |(_, parts)| parts))
         };
         Ok(ActionLabels {
             densities: self.actions.iter().map(density).collect(),
-            actions: self.actions.iter().map(|chosen| chosen.action.clone()).collect(),
+            actions: self
+                .actions
+                .iter()
+                .map(|chosen| chosen.action.clone())
+                .collect(),
         })
     }
 }
@@ -173,7 +184,11 @@ impl Held {
         let scored = evenly(&all, MAX_HELD);
         let of_fold = |fold: usize| {
             let known: Vec<usize> = all.iter().copied().filter(|&s| folds[s] != fold).collect();
-            let held: Vec<usize> = scored.iter().copied().filter(|&s| folds[s] == fold).collect();
+            let held: Vec<usize> = scored
+                .iter()
+                .copied()
+                .filter(|&s| folds[s] == fold)
+                .collect();
             let fitted = Fitted::of(method, data, &known, scales, settings.kernel_steps);
             let predicted = fitted.predict(&data.0.select_rows(&held));
             (held, predicted)
@@ -181,7 +196,9 @@ impl Held {
         let found: Vec<(Vec<usize>, Predicted)> =
             (0..settings.folds).into_par_iter().map(of_fold).collect();
         let steps: Vec<usize> = found.iter().flat_map(|(held, _)| held.clone()).collect();
-        let parts = found.iter().flat_map(|(_, predicted)| predicted.locations.row_iter());
+        let parts = found
+            .iter()
+            .flat_map(|(_, predicted)| predicted.locations.row_iter());
         let rows: Vec<_> = parts.collect();
         Self {
             folds: steps.iter().map(|&step| folds[step]).collect(),
@@ -204,12 +221,7 @@ struct Judged {
 
 impl ChosenAction {
     /// Takes the regression with the lowest loss.
-    fn of(
-        action: Action,
-        targets: std::ops::Range<usize>,
-        values: &[f64],
-        held: &[Held],
-    ) -> Self {
+    fn of(action: Action, targets: std::ops::Range<usize>, values: &[f64], held: &[Held]) -> Self {
         let judged: Vec<Judged> = InverseMethod::ALL
             .into_iter()
             .zip(held)
@@ -219,8 +231,15 @@ impl ChosenAction {
             })
             .collect();
         let losses = judged.iter().map(|judged| judged.loss).enumerate();
-        let best = losses.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(i, _)| i);
-        let place = |method| InverseMethod::ALL.iter().position(|&m| m == method).unwrap_or(0);
+        let best = losses
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or(0, |(i, _)| i);
+        let place = |method| {
+            InverseMethod::ALL
+                .iter()
+                .position(|&m| m == method)
+                .unwrap_or(0)
+        };
         let loss = |method| judged[place(method)].loss;
         Self {
             score: ActionScore {
@@ -316,7 +335,11 @@ fn judge_levels(
     values: &[f64],
     held: &Held,
 ) -> Judged {
-    let row = |row: usize| targets.clone().map(move |t| held.predicted.locations[(row, t)]);
+    let row = |row: usize| {
+        targets
+            .clone()
+            .map(move |t| held.predicted.locations[(row, t)])
+    };
     let rows: Vec<Vec<f64>> = (0..held.steps.len()).map(|r| row(r).collect()).collect();
     let taken: Vec<f64> = held.steps.iter().map(|&step| values[step]).collect();
     let temperature = action.temperature(&rows, &taken);

@@ -98,7 +98,9 @@ impl Scales {
             }
             sum
         };
-        let all = LENGTHS.iter().flat_map(|&length| NOISES.map(|noise| Self { length, noise }));
+        let all = LENGTHS
+            .iter()
+            .flat_map(|&length| NOISES.map(|noise| Self { length, noise }));
         let scored: Vec<(f64, Self)> = all.map(|scales| (error(scales), scales)).collect();
         let best = scored.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
         best.expect("there are scales to try").1
@@ -114,9 +116,17 @@ pub(super) fn evenly(steps: &[usize], most: usize) -> Vec<usize> {
 /// A regression that is fitted.
 #[derive(Debug)]
 pub(super) enum Fitted {
-    Mean { targets: usize },
-    Neighbours { inputs: DMatrix<f64>, targets: DMatrix<f64> },
-    Linear { weights: DMatrix<f64>, factor: Cholesky<f64, Dyn> },
+    Mean {
+        targets: usize,
+    },
+    Neighbours {
+        inputs: DMatrix<f64>,
+        targets: DMatrix<f64>,
+    },
+    Linear {
+        weights: DMatrix<f64>,
+        factor: Cholesky<f64, Dyn>,
+    },
     Kernel(Kernel),
 }
 
@@ -192,9 +202,8 @@ fn with_one(inputs: DMatrix<f64>) -> DMatrix<f64> {
 /// Squared distances, `[steps of a, steps of b]`, and inner products.
 fn distances(a: &DMatrix<f64>, b: &DMatrix<f64>) -> (DMatrix<f64>, DMatrix<f64>) {
     let products = a * b.transpose();
-    let squares = |of: &DMatrix<f64>| -> Vec<f64> {
-        of.row_iter().map(|row| row.norm_squared()).collect()
-    };
+    let squares =
+        |of: &DMatrix<f64>| -> Vec<f64> { of.row_iter().map(|row| row.norm_squared()).collect() };
     let (of_a, of_b) = (squares(a), squares(b));
     let squared = DMatrix::from_fn(a.nrows(), b.nrows(), |i, j| {
         (of_a[i] + of_b[j] - 2.0 * products[(i, j)]).max(0.0)
@@ -254,7 +263,9 @@ impl Kernel {
     fn predict(&self, inputs: &DMatrix<f64>) -> Predicted {
         let mut across = covariances(&self.inputs, inputs, self.scales.length);
         let locations = across.tr_mul(&self.weights);
-        self.factor.l_dirty().solve_lower_triangular_mut(&mut across);
+        self.factor
+            .l_dirty()
+            .solve_lower_triangular_mut(&mut across);
         let width = inputs.ncols().max(1) as f64;
         let variance = |step: usize| {
             let own = 1.0 + LINEAR_PART * (1.0 + inputs.row(step).norm_squared() / width);

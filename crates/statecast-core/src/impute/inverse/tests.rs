@@ -15,7 +15,10 @@ fn pushed(steps: usize, seed: u64, action: impl Fn(&mut ChaCha8Rng) -> f64) -> K
     let (mut angle, mut speed) = (0.0f64, 0.0f64);
     for t in 0..steps {
         if t % 40 == 0 {
-            (angle, speed) = (random.random_range(-2.0..2.0), random.random_range(-1.0..1.0));
+            (angle, speed) = (
+                random.random_range(-2.0..2.0),
+                random.random_range(-1.0..1.0),
+            );
         }
         let (push, noise) = (action(&mut random), random.random_range(-1.0..1.0));
         states.row_mut(t).assign(&array![angle, speed]);
@@ -38,14 +41,20 @@ fn any(random: &mut ChaCha8Rng) -> f64 {
 
 #[test]
 fn labels_are_near_what_was_done_and_noise_is_said_to_be_noise() {
-    let dynamics = InverseDynamics::learn(&pushed(400, 1, any), InverseSettings::default()).unwrap();
+    let dynamics =
+        InverseDynamics::learn(&pushed(400, 1, any), InverseSettings::default()).unwrap();
     let [push, noise] = dynamics.scores()[..] else {
         panic!("two actions");
     };
-    assert!(push.loss < 0.02 && push.loss < 0.2 * push.loss_of_neighbours, "{push:?}");
+    assert!(
+        push.loss < 0.02 && push.loss < 0.2 * push.loss_of_neighbours,
+        "{push:?}"
+    );
     assert!(push.is_informed() && !noise.is_informed(), "{noise:?}");
     let others = pushed(200, 2, any);
-    let labels = dynamics.label(others.states.view(), others.next.view()).unwrap();
+    let labels = dynamics
+        .label(others.states.view(), others.next.view())
+        .unwrap();
     assert_eq!(labels.steps(), 200);
     let mut inside = 0;
     for step in 0..200 {
@@ -60,11 +69,17 @@ fn labels_are_near_what_was_done_and_noise_is_said_to_be_noise() {
 #[test]
 fn levels_have_probabilities_and_the_likeliest_is_the_label() {
     let level = |random: &mut ChaCha8Rng| [-1.0, 0.0, 1.0][random.random_range(0..3)];
-    let dynamics = InverseDynamics::learn(&pushed(400, 1, level), InverseSettings::default()).unwrap();
+    let dynamics =
+        InverseDynamics::learn(&pushed(400, 1, level), InverseSettings::default()).unwrap();
     let score = dynamics.scores()[0];
-    assert!(score.is_level && score.hit > 0.99 && score.loss < 0.1, "{score:?}");
+    assert!(
+        score.is_level && score.hit > 0.99 && score.loss < 0.1,
+        "{score:?}"
+    );
     let others = pushed(100, 3, level);
-    let labels = dynamics.label(others.states.view(), others.next.view()).unwrap();
+    let labels = dynamics
+        .label(others.states.view(), others.next.view())
+        .unwrap();
     assert_eq!(labels.levels(0), Some(&[-1.0, 0.0, 1.0][..]));
     for step in 0..100 {
         let probabilities = labels.probabilities(step, 0).unwrap();
@@ -93,8 +108,14 @@ fn labels_stay_within_the_range_of_known_actions() {
 fn steps_that_do_not_fit_are_refused() {
     let known = pushed(60, 1, any);
     let learn = |known: &KnownSteps, folds| {
-        let settings = InverseSettings { folds, ..InverseSettings::default() };
-        InverseDynamics::learn(known, settings).map(|_| ()).unwrap_err().to_string()
+        let settings = InverseSettings {
+            folds,
+            ..InverseSettings::default()
+        };
+        InverseDynamics::learn(known, settings)
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
     };
     assert_eq!(learn(&known, 1), "`folds=1`: at least 2");
     let few = pushed(10, 1, any);
