@@ -22,24 +22,24 @@ LEVELS = np.arange(1, 20) / 20
 
 
 def halves(path, rows):
-    """States, next states, actions and episodes, of the half that teaches and of the one that is labelled, `rows` of each at most."""
+    """The named columns of states, next states, actions and episodes, of the half that teaches and of the one that is labelled, `rows` of each at most."""
     with open(path) as file:
         names = next(csv.reader(file))
     values = np.genfromtxt(path, delimiter=",", skip_header=1)
-    of = lambda start: [i for i, name in enumerate(names) if name.startswith(start)]
     episodes = values[:, names.index("episode")].astype(int)
     labels = np.unique(episodes)
     first = np.isin(episodes, labels[: len(labels) // 2]) if len(labels) > 1 else np.arange(len(values)) < len(values) // 2
     for part in (first, ~first):
         own = values[part][:rows]
-        yield own[:, of("obs")], own[:, of("next")], own[:, of("act")], episodes[part][:rows]
+        yield [{name: own[:, i] for i, name in enumerate(names) if name.startswith(start)} for start in ("obs", "next", "act", "episode")]
 
 
-def write(path, states, following, actions, episodes):
-    columns = {"episode": episodes}
-    columns |= {f"obs_{i}": column for i, column in enumerate(states.T)}
-    columns |= {f"next_{i}": column for i, column in enumerate(following.T)}
-    columns |= {} if actions is None else {f"act_{i}": column for i, column in enumerate(actions.T)}
+def array(columns):
+    return np.stack(list(columns.values()), 1)
+
+
+def write(path, *parts):
+    columns = {name: column for part in parts for name, column in part.items()}
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -53,11 +53,11 @@ def pinball(y, quantiles):
 
 def nearest(known, wanted):
     """The actions of the nearest steps."""
-    features = [np.hstack([states, following - states]) for states, following, _, _ in (known, wanted)]
+    features = [np.hstack([array(states), array(following) - array(states)]) for states, following, _, _ in (known, wanted)]
     scale = np.where(features[0].std(0) > 0, features[0].std(0), 1)
     a, b = (f / scale for f in features)
     distances = (b**2).sum(1)[:, None] + (a**2).sum(1) - 2 * b @ a.T
-    return known[2][distances.argmin(1)]
+    return {name: action[distances.argmin(1)] for name, action in known[2].items()}
 
 
 def scores(program, known, wanted):
@@ -65,7 +65,7 @@ def scores(program, known, wanted):
     with tempfile.TemporaryDirectory() as folder:
         labelled, unlabelled, output = (Path(folder) / name for name in ("known.csv", "wanted.csv", "labels.csv"))
         write(labelled, *known)
-        write(unlabelled, wanted[0], wanted[1], None, wanted[3])
+        write(unlabelled, wanted[0], wanted[1], wanted[3])
         command = [program, "impute", unlabelled, "--actions", labelled, "--output", output]
         command += ["--time", "none", "--quantiles", ",".join(f"{q:.2f}" for q in LEVELS)]
         begin = time.perf_counter()
@@ -74,15 +74,15 @@ def scores(program, known, wanted):
         with open(output) as file:
             rows = list(csv.DictReader(file))
     near, found = nearest(known, wanted), []
-    for i, truth in enumerate(wanted[2].T):
-        own = [row for row in rows if row["variable"] == f"act_{i}"]
+    for name, truth in wanted[2].items():
+        own = [row for row in rows if row["variable"] == name]
         assert len(own) == len(truth)
         quantiles = np.array([[float(row[f"q{q:g}"]) for q in LEVELS.round(2)] for row in own])
-        mean = np.quantile(known[2][:, i], LEVELS)[None]
+        mean = np.quantile(known[2][name], LEVELS)[None]
         right = np.array([float(row["label"]) for row in own]) == truth
         inside = (quantiles[:, 1] <= truth) & (truth <= quantiles[:, 17])
-        hit = right if any(name.startswith("p(") for name in rows[0]) else inside
-        crps = np.array([pinball(truth, quantiles).mean(), pinball(truth, mean).mean(), abs(truth - near[:, i]).mean()])
+        hit = right if any(column.startswith("p(") for column in rows[0]) else inside
+        crps = np.array([pinball(truth, quantiles).mean(), pinball(truth, mean).mean(), abs(truth - near[name]).mean()])
         found.append([*crps / truth.std(), hit.mean()])
     return [*np.mean(found, 0), seconds]
 

@@ -302,3 +302,101 @@ fn missing_actions_repeat_the_last_one() {
     std::fs::write(&path, rows(0)).unwrap();
     fails(&forecast, "there is no value to hold");
 }
+
+/// A cart of 60 rows in two episodes, with or without the pushes that move it.
+fn cart(path: &Path, columns: &str, push: impl Fn(usize) -> f64, with_actions: bool) {
+    let mut rows = format!("{columns}\n");
+    let (mut speed, mut place) = (0.0, 0.0);
+    for t in 0..60 {
+        let pushed = if with_actions {
+            format!(",{}", push(t))
+        } else {
+            String::new()
+        };
+        rows += &format!("{},{},{place},{speed}{pushed}\n", t / 30, t % 30);
+        speed += 0.1 * push(t);
+        place += 0.1 * speed;
+    }
+    std::fs::write(path, rows).unwrap();
+}
+
+#[test]
+fn impute_labels_actions_by_those_of_other_recordings() {
+    let folder = Folder::new();
+    let at = |name: &str| folder.at(name);
+    let (known, run) = (at("known.csv"), at("run.csv"));
+    let push = |t: usize| (t as f64 * t as f64).sin();
+    cart(
+        known.as_ref(),
+        "episode,t,obs_x,obs_v,act_u",
+        |t| push(t + 7),
+        true,
+    );
+    cart(run.as_ref(), "episode,t,obs_x,obs_v", push, false);
+    let (output, filled) = (at("labels.csv"), at("filled.csv"));
+    let label = [
+        "impute",
+        &run,
+        "--actions",
+        &known,
+        "--output",
+        &output,
+        "--filled",
+        &filled,
+    ];
+    let said = succeeds(&[&label[..], &["--quantiles", "0.1,0.9"]].concat());
+    assert!(
+        said.contains("act_u: by") && said.contains("2 last rows of episodes have no label"),
+        "{said}"
+    );
+    assert!(!said.contains("no better than"), "{said}");
+    let table = std::fs::read_to_string(&output).unwrap();
+    assert!(
+        table.starts_with("episode,step,time,variable,label,q0.1,q0.9\n"),
+        "{table}"
+    );
+    assert_eq!(table.lines().count(), 1 + 58);
+    for (line, t) in table.lines().skip(1).zip((0..29).chain(30..59)) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let label: f64 = cells[4].parse().unwrap();
+        assert!((label - push(t)).abs() < 0.05, "{line}: {}", push(t));
+    }
+    let forecast = ["forecast", &filled, "--horizon", "2", "--samples", "3"];
+    let said = succeeds(&[&forecast[..], &["--hold-actions", "last"]].concat());
+    assert!(
+        said.contains("action: act_u") && said.contains("it is the final state"),
+        "{said}"
+    );
+    fails(
+        &["impute", &known, "--actions", &known],
+        "has actions already, act_u",
+    );
+    fails(
+        &["impute", &run, "--actions", &run],
+        "has no actions to learn from",
+    );
+    let other = at("other.csv");
+    cart(other.as_ref(), "episode,t,obs_x,obs_speed", push, false);
+    fails(
+        &["impute", &other, "--actions", &known],
+        "has no state obs_speed",
+    );
+}
+
+/// Pushes that change nothing cannot be seen in the states.
+#[test]
+fn labels_that_are_no_better_than_the_mean_are_warned_of() {
+    let folder = Folder::new();
+    let (known, run) = (folder.at("known.csv"), folder.at("run.csv"));
+    let row = |t: usize, end: String| format!("{t},{}{end}\n", (0.3 * t as f64).sin());
+    let noise = |t: usize| format!(",{}", (t * t * 7919 % 101) as f64 / 101.0);
+    let rows: String = (0..80).map(|t| row(t, noise(t))).collect();
+    std::fs::write(&known, format!("t,obs_x,act_u\n{rows}")).unwrap();
+    let rows: String = (0..40).map(|t| row(t, String::new())).collect();
+    std::fs::write(&run, format!("t,obs_x\n{rows}")).unwrap();
+    let said = succeeds(&["impute", &run, "--actions", &known]);
+    assert!(
+        said.contains("labels of act_u are no better than their mean"),
+        "{said}"
+    );
+}

@@ -39,7 +39,7 @@ mod _core {
     #[pymodule_export]
     use super::imagination::Imagination;
     #[pymodule_export]
-    use super::imputation::{Imputation, impute};
+    use super::imputation::{ActionLabels, Imputation, impute, impute_actions};
     #[pymodule_export]
     use super::program::run_program;
     #[pymodule_export]

@@ -19,6 +19,16 @@ pub(crate) struct Recording {
     notes: Vec<String>,
 }
 
+impl Recording {
+    /// A recording that was made, of which there is nothing to note.
+    pub(crate) fn of(inner: recording::Recording) -> Self {
+        Self {
+            inner: Arc::new(inner),
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// A time of a row.
 #[derive(IntoPyObject)]
 pub(crate) enum Time {

@@ -44,3 +44,24 @@ def test_recordings_are_filled_as_they_are_read(tmp_path):
     recording = Recording.read(path, missing="model")
     assert abs(recording[0].states[60, 0] - ROWS[60, 0]) < 0.01
     assert any("1 missing value filled" in note for note in recording.notes)
+    # Fault: what had been filled knew the future, and nothing said so.
+    assert any("know rows after them" in note for note in recording.notes)
+
+
+def test_actions_of_another_recording_are_labelled():
+    random = np.random.default_rng(0)
+
+    def pushed(rows):
+        pushes = random.uniform(-1, 1, rows)
+        return np.cumsum(np.r_[0, 0.1 * pushes])[:-1], pushes
+
+    (known, done), (states, truth) = pushed(200), pushed(60)
+    labels = statecast.impute_actions(Recording(states), [Recording(known, actions=done)])
+    assert labels.steps.tolist() == [[0, row] for row in range(59)]
+    assert np.abs(labels.labels[:, 0] - truth[:59]).max() < 0.05
+    assert (labels.quantile(0.1) <= labels.quantile(0.9)).all()
+    assert labels.scores[0]["loss"] < 0.1 * labels.scores[0]["loss_of_mean"] and labels.warnings == []
+    recording = labels.recording()
+    assert recording[0].actions.shape == (59, 1) and recording[0].final_state == states[59]
+    with pytest.raises(StatecastError, match="has no actions to learn from"):
+        statecast.impute_actions(Recording(states), Recording(known))

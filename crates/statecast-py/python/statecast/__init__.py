@@ -14,12 +14,13 @@ from statecast._control import Control, Controller, control
 from statecast._core import StatecastError, __version__
 from statecast._forecast import Density, Forecast
 from statecast._forecaster import Forecaster
-from statecast._imputation import Imputation, impute
+from statecast._imputation import ActionLabels, Imputation, impute, impute_actions
 from statecast._recording import Episode, Recording
 from statecast._session import Session
 from statecast._studies import Backtest, Calibration, PolicyValues, backtest, calibrate, evaluate
 
 __all__ = [
+    "ActionLabels",
     "Backtest",
     "Calibration",
     "Control",
@@ -39,4 +40,5 @@ __all__ = [
     "control",
     "evaluate",
     "impute",
+    "impute_actions",
 ]
