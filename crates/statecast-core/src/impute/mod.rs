@@ -118,8 +118,8 @@ pub struct Hole {
 /// # Errors
 ///
 /// [`ImputeError`] for a channel without values, a gap longer than half of its run, runs that do not fit together, or
-/// more unknown values than fit into 2 GB: about seven million that stand alone, half a million in rows of 24 that are all
-/// unknown.
+/// more unknown values than fit into 2 GB: about six million that stand alone, eight hundred thousand in rows of 24 that are
+/// all unknown.
 pub fn impute(runs: &[IncompleteRun], seed: u64) -> Result<Imputation, ImputeError> {
     check(runs)?;
     let channels = runs.first().map_or(0, |run| run.values.ncols());

@@ -262,11 +262,11 @@ fn many_channels_are_shared_out() {
 /// Fault: what the density of unknown values takes was not bounded; it is, before any work.
 #[test]
 fn more_unknown_values_than_memory_is_meant_for_are_refused() {
-    let rows = 60_000;
+    let rows = 150_000;
     let values = Array2::from_shape_fn((rows, 24), |(t, c)| match t % 2 {
         0 => f64::NAN,
         _ => (t * (c + 1)) as f64,
     });
-    let refused = impute(&[run(values)], 0).unwrap_err();
-    assert_eq!(refused, ImputeError::TooMany { unknown: 12 * rows });
+    let refused = impute(&[run(values)], 0).err();
+    assert_eq!(refused, Some(ImputeError::TooMany { unknown: 12 * rows }));
 }

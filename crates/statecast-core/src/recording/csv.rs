@@ -493,6 +493,10 @@ impl CsvSource {
                         table.remember_gap(row, record.line, what);
                         f64::NAN
                     }
+                    _ if table.keeps_some_episodes() => {
+                        table.remember_gap(row, record.line, what);
+                        f64::NAN
+                    }
                     _ => return Err(missing(what)),
                 },
                 Parsed::Missing(_) => f64::NAN,

@@ -10,6 +10,11 @@ use super::table::Table;
 const SHOWN: usize = 20;
 
 impl Table {
+    /// Whether some episodes alone are wanted, so that a gap may be of one that is not.
+    pub(super) fn keeps_some_episodes(&self) -> bool {
+        !self.wanted_episodes.is_empty()
+    }
+
     /// Leaves out the rows of episodes that are not wanted, so that nothing of them is checked or filled.
     pub(super) fn chosen_episodes(
         &mut self,

@@ -334,7 +334,11 @@ impl Source for WideSource {
             table.make_room(row + values.len())?;
             for ((index, moment), value) in self.times.iter().zip(values).take(last + 1).skip(first)
             {
-                if value.is_none() && table.refuses_missing() && slots[VALUE].is_some() {
+                if value.is_none()
+                    && table.refuses_missing()
+                    && !table.keeps_some_episodes()
+                    && slots[VALUE].is_some()
+                {
                     return Err(RecordingError::Missing {
                         file: self.csv.file().to_owned(),
                         row: number,
