@@ -119,16 +119,16 @@ impl OneStep {
         for (i, &c) in channels.iter().enumerate() {
             let masses = read.masses.slice(s![.., i, ..]);
             self.masses.slice_mut(s![.., c, ..]).assign(&masses);
-            for t in 0..self.rows() {
+            for (t, &begins) in begins.iter().enumerate() {
                 let (grid, position) = (read.grids[[t, i]], self.positions[[t, c]]);
                 self.grids[[t, c]] = grid;
                 self.observed[[t, c]] = grid.quantise(position).bin;
                 self.cells[[t, c]] = grid.cell(position, self.resolutions[c]);
                 self.tails[[t, c]] = match grid {
-                    Grid::Digits => Some(ends[i].tails(&self.density(t, c), begins[t])),
+                    Grid::Digits => Some(ends[i].tails(&self.density(t, c), begins)),
                     Grid::Residual { .. } => None,
                 };
-                ends[i].learn(position, begins[t]);
+                ends[i].learn(position, begins);
             }
         }
     }
