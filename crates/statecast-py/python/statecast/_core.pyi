@@ -29,6 +29,7 @@ class Recording:
         missing_values: list[float],
         encoding: str | None,
         transitions: bool,
+        levels: list[str],
     ) -> Recording: ...
     @staticmethod
     def of_episodes(
